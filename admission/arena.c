@@ -1,0 +1,203 @@
+#include "admission/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct chunk {
+  struct chunk *older;
+  size_t capacity;
+  size_t used;
+  alignas(max_align_t) char bytes[];
+};
+
+struct arena {
+  struct chunk *newest;
+  size_t max_bytes;
+  size_t held;              // capacity of all chunks
+  size_t used;              // handed out since the last reset
+  size_t allocations_left;  // see arena_fail_after()
+  yyjson_alc yyjson;
+};
+
+static size_t align_up(size_t size) {
+  size_t mask = alignof(max_align_t) - 1;
+  return (size + mask) & ~mask;
+}
+
+static struct chunk *chunk_new(size_t capacity, struct chunk *older) {
+  struct chunk *chunk = malloc(sizeof *chunk + capacity);
+  if (chunk != NULL) {
+    chunk->older = older;
+    chunk->capacity = capacity;
+    chunk->used = 0;
+  }
+  return chunk;
+}
+
+static void *yyjson_arena_malloc(void *context, size_t size) {
+  return arena_alloc(context, size);
+}
+
+// The newest allocation grows and shrinks where it stands, which is the usual case while parsing.
+static void *yyjson_arena_realloc(void *context, void *pointer, size_t old_size, size_t size) {
+  struct arena *arena = context;
+  struct chunk *chunk = arena->newest;
+  size_t old_rounded = align_up(old_size);
+  bool is_last =
+      chunk->used >= old_rounded && (char *)pointer == chunk->bytes + (chunk->used - old_rounded);
+  size_t start = chunk->used - old_rounded;
+  if (is_last && size <= chunk->capacity - start && align_up(size) <= chunk->capacity - start) {
+    chunk->used = start + align_up(size);
+    return pointer;
+  }
+  if (size <= old_size) {
+    return pointer;
+  }
+  void *moved = arena_alloc(arena, size);
+  if (moved != NULL) {
+    memcpy(moved, pointer, old_size);
+  }
+  return moved;
+}
+
+static void yyjson_arena_free(void *context, void *pointer) {
+  (void)context;
+  (void)pointer;  // all at once, in arena_reset()
+}
+
+struct arena *arena_new(size_t first_chunk, size_t max_bytes) {
+  struct arena *arena = calloc(1, sizeof *arena);
+  if (arena == NULL) {
+    return NULL;
+  }
+  arena->newest = chunk_new(align_up(first_chunk), NULL);
+  if (arena->newest == NULL) {
+    free(arena);
+    return NULL;
+  }
+  arena->held = arena->newest->capacity;
+  arena->max_bytes = max_bytes;
+  arena->allocations_left = SIZE_MAX;
+  arena->yyjson = (yyjson_alc){yyjson_arena_malloc, yyjson_arena_realloc, yyjson_arena_free, arena};
+  return arena;
+}
+
+static void drop_newest(struct arena *arena) {
+  struct chunk *chunk = arena->newest;
+  arena->newest = chunk->older;
+  arena->held -= chunk->capacity;
+  free(chunk);
+}
+
+void arena_free(struct arena *arena) {
+  if (arena == NULL) {
+    return;
+  }
+  while (arena->newest != NULL) {
+    drop_newest(arena);
+  }
+  free(arena);
+}
+
+void arena_reset(struct arena *arena) {
+  while (arena->newest->older != NULL) {
+    drop_newest(arena);
+  }
+  arena->newest->used = 0;
+  arena->used = 0;
+}
+
+// A chunk at least as large as all before it, so that the number of chunks grows with the
+// logarithm of what is asked for.
+static bool add_chunk(struct arena *arena, size_t size) {
+  if (arena->held > arena->max_bytes || size > arena->max_bytes - arena->held) {
+    return false;
+  }
+  size_t room = arena->max_bytes - arena->held;
+  size_t capacity = size > arena->held ? size : arena->held;
+  struct chunk *chunk = chunk_new(capacity < room ? capacity : room, arena->newest);
+  if (chunk == NULL) {
+    return false;
+  }
+  arena->newest = chunk;
+  arena->held += chunk->capacity;
+  return true;
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+  if (arena->allocations_left == 0 || size > SIZE_MAX / 2) {
+    return NULL;
+  }
+  if (arena->allocations_left != SIZE_MAX) {
+    arena->allocations_left--;
+  }
+  size_t rounded = align_up(size == 0 ? 1 : size);
+  struct chunk *chunk = arena->newest;
+  if (rounded > chunk->capacity - chunk->used) {
+    if (!add_chunk(arena, rounded)) {
+      return NULL;
+    }
+    chunk = arena->newest;
+  }
+  void *pointer = chunk->bytes + chunk->used;
+  chunk->used += rounded;
+  arena->used += rounded;
+  return pointer;
+}
+
+void *arena_calloc(struct arena *arena, size_t count, size_t size) {
+  if (size != 0 && count > SIZE_MAX / size) {
+    return NULL;
+  }
+  void *pointer = arena_alloc(arena, count * size);
+  if (pointer != NULL) {
+    memset(pointer, 0, count * size);
+  }
+  return pointer;
+}
+
+struct text arena_copy(struct arena *arena, struct text text) {
+  char *copy = arena_alloc(arena, text.len + 1);
+  if (copy == NULL) {
+    return (struct text){NULL, 0};
+  }
+  if (text.len > 0) {
+    memcpy(copy, text.data, text.len);
+  }
+  copy[text.len] = '\0';
+  return (struct text){copy, text.len};
+}
+
+struct text arena_vprintf(struct arena *arena, const char *format, va_list args) {
+  va_list again;
+  va_copy(again, args);
+  int len = vsnprintf(NULL, 0, format, args);
+  char *text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
+  if (text != NULL) {
+    vsnprintf(text, (size_t)len + 1, format, again);
+  }
+  va_end(again);
+  return (struct text){text, text == NULL ? 0 : (size_t)len};
+}
+
+struct text arena_printf(struct arena *arena, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  struct text text = arena_vprintf(arena, format, args);
+  va_end(args);
+  return text;
+}
+
+const yyjson_alc *arena_yyjson(struct arena *arena) {
+  return &arena->yyjson;
+}
+
+size_t arena_used(const struct arena *arena) {
+  return arena->used;
+}
+
+void arena_fail_after(struct arena *arena, size_t allocations) {
+  arena->allocations_left = allocations;
+}
