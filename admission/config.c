@@ -11,6 +11,8 @@
 #define CONFIG_MAX_BYTES (size_t)(64 * 1024 * 1024)
 
 const char *const mutator_mode_names[] = {"enforce", "audit", "off", NULL};
+const char *const validator_action_names[] = {"deny", "warn", "audit", "off", NULL};
+const char *const pod_policy_names[] = {"bare", "hard", "warn", "off", NULL};
 
 const struct option admission_options[] = {
     {.key = "gpuResources",
@@ -18,6 +20,13 @@ const struct option admission_options[] = {
      .fallback = "gpu.intel.com/i915, gpu.intel.com/xe, habana.ai/gaudi",
      .offset = offsetof(struct admission_config, gpu_resources),
      .help = "Resources counted as GPUs besides \"*gpu\" and NVIDIA MIG"},
+    {.key = "podPolicy",
+     .type = OPTION_ENUM,
+     .names = pod_policy_names,
+     .fallback = "bare",
+     .offset = offsetof(struct admission_config, pod_policy),
+     .help = "Which Pods a denying rule refuses: bare, those that no RayCluster owns; hard, all; "
+             "warn, none; off, Pods are not looked at"},
     {.key = "allowOptOut",
      .type = OPTION_BOOL,
      .fallback = "true",
@@ -40,21 +49,58 @@ const struct option exempt_options[] = {
 };
 const size_t exempt_option_count = COUNT_OF(exempt_options);
 
-static int set_rule_defaults(struct ruleset *rules, struct arena *arena, struct error *error) {
-  rules->mutators = arena_calloc(arena, mutator_count, sizeof *rules->mutators);
-  if (rules->mutators == NULL) {
-    return error_set(error, "out of memory");
+// What both kinds of rules have, so that settings are made and copied by one function.
+struct rule_shape {
+  const char *name;
+  const struct option *options;
+  size_t option_count;
+  size_t options_size;
+  struct rule_setting defaults;
+};
+
+static struct rule_shape mutator_shape(size_t index) {
+  const struct mutator *rule = mutators[index];
+  return (struct rule_shape){rule->name,
+                             rule->options,
+                             rule->option_count,
+                             rule->options_size,
+                             {.mode = (int)rule->default_mode}};
+}
+
+static struct rule_shape validator_shape(size_t index) {
+  const struct validator *rule = validators[index];
+  return (struct rule_shape){
+      rule->name,
+      rule->options,
+      rule->option_count,
+      rule->options_size,
+      {.action = (int)rule->default_action, .pod_action = (int)rule->default_pod_action}};
+}
+
+static struct rule_setting *default_settings(struct rule_shape (*shape_of)(size_t), size_t count,
+                                             struct arena *arena, struct error *error) {
+  struct rule_setting *settings = arena_calloc(arena, count + 1, sizeof *settings);
+  if (settings == NULL) {
+    error_set(error, "out of memory");
+    return NULL;
   }
-  for (size_t i = 0; i < mutator_count; i++) {
-    const struct mutator *mutator = mutators[i];
-    rules->mutators[i].mode = (int)mutator->default_mode;
-    rules->mutators[i].options = options_defaults(mutator->options, mutator->option_count,
-                                                  mutator->options_size, arena, error);
-    if (rules->mutators[i].options == NULL) {
-      return error_wrap(error, "mutator %s", mutator->name);
+  for (size_t i = 0; i < count; i++) {
+    struct rule_shape shape = shape_of(i);
+    settings[i] = shape.defaults;
+    settings[i].options =
+        options_defaults(shape.options, shape.option_count, shape.options_size, arena, error);
+    if (settings[i].options == NULL) {
+      error_wrap(error, "rule %s", shape.name);
+      return NULL;
     }
   }
-  return 0;
+  return settings;
+}
+
+static int set_rule_defaults(struct ruleset *rules, struct arena *arena, struct error *error) {
+  rules->mutators = default_settings(mutator_shape, mutator_count, arena, error);
+  rules->validators = default_settings(validator_shape, validator_count, arena, error);
+  return rules->mutators == NULL || rules->validators == NULL ? -1 : 0;
 }
 
 struct admission_config *admission_config_new(struct error *error) {
@@ -100,31 +146,36 @@ static int copy_lists(const struct option *rows, size_t count, const void *from,
   return 0;
 }
 
+static struct rule_setting *copy_settings(struct rule_shape (*shape_of)(size_t), size_t count,
+                                          const struct rule_setting *from, struct arena *arena) {
+  struct rule_setting *copies = arena_calloc(arena, count + 1, sizeof *copies);
+  if (copies == NULL) {
+    return NULL;
+  }
+  for (size_t i = 0; i < count; i++) {
+    struct rule_shape shape = shape_of(i);
+    copies[i] = from[i];
+    copies[i].options = arena_calloc(arena, 1, shape.options_size);
+    if (copies[i].options == NULL) {
+      return NULL;
+    }
+    if (shape.options_size > 0) {
+      memcpy(copies[i].options, from[i].options, shape.options_size);
+    }
+    if (copy_lists(shape.options, shape.option_count, from[i].options, copies[i].options, arena) !=
+        0) {
+      return NULL;
+    }
+  }
+  return copies;
+}
+
 int admission_config_copy_rules(struct admission_config *config, const struct ruleset *rules,
                                 struct ruleset *ret_copy) {
   struct arena *arena = config->arena;
-  struct rule_setting *settings = arena_calloc(arena, mutator_count, sizeof *settings);
-  if (settings == NULL) {
-    return -1;
-  }
-  for (size_t i = 0; i < mutator_count; i++) {
-    const struct mutator *mutator = mutators[i];
-    const struct rule_setting *from = &rules->mutators[i];
-    settings[i].mode = from->mode;
-    settings[i].options = arena_calloc(arena, 1, mutator->options_size);
-    if (settings[i].options == NULL) {
-      return -1;
-    }
-    if (mutator->options_size > 0) {
-      memcpy(settings[i].options, from->options, mutator->options_size);
-    }
-    if (copy_lists(mutator->options, mutator->option_count, from->options, settings[i].options,
-                   arena) != 0) {
-      return -1;
-    }
-  }
-  ret_copy->mutators = settings;
-  return 0;
+  ret_copy->mutators = copy_settings(mutator_shape, mutator_count, rules->mutators, arena);
+  ret_copy->validators = copy_settings(validator_shape, validator_count, rules->validators, arena);
+  return ret_copy->mutators == NULL || ret_copy->validators == NULL ? -1 : 0;
 }
 
 const struct ruleset *admission_config_rules(const struct admission_config *config,

@@ -13,15 +13,27 @@
 enum mutator_mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 extern const char *const mutator_mode_names[];  // "enforce", "audit", "off", NULL
 
-// The settings of one rule: its mode and its own options struct (defined in the rule's file).
+enum validator_action { ACTION_DENY, ACTION_WARN, ACTION_AUDIT, ACTION_OFF };
+extern const char *const validator_action_names[];  // "deny", "warn", "audit", "off", NULL
+
+// What "deny" means for Pods (semantics §4.4): bare, the default, denies only pods that no
+// RayCluster owns, hard denies both, warn neither, off looks at no pod.
+enum pod_policy { POD_POLICY_BARE, POD_POLICY_HARD, POD_POLICY_WARN, POD_POLICY_OFF };
+extern const char *const pod_policy_names[];
+
+// The settings of one rule: its mode or action and its own options struct (defined in the rule's
+// file).
 struct rule_setting {
-  int mode;  // enum mutator_mode
+  int mode;        // of a mutator: enum mutator_mode
+  int action;      // of a validator: enum validator_action
+  int pod_action;  // of a validator, for Pods: enum validator_action
   void *options;
 };
 
-// One entry for each row of the generated table `mutators`, in that order.
+// One entry for each row of the generated tables `mutators` and `validators`, in their order.
 struct ruleset {
   struct rule_setting *mutators;
+  struct rule_setting *validators;
 };
 
 // Settings for the namespaces whose name matches a glob.
@@ -38,6 +50,7 @@ struct admission_config {
   struct text_list exempt_namespaces;  // globs: answered "allowed", nothing is looked at
   struct text_list exempt_users;       // globs over userInfo.username
   struct text_list gpu_resources;      // counted as GPUs besides "*gpu" and MIG (semantics §4.2)
+  int pod_policy;                      // enum pod_policy
   bool allow_opt_out;                  // honour rayfix.io/skip and rayfix.io/<mutator>: "false"
 };
 

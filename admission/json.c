@@ -106,16 +106,32 @@ static int compare_keys(const void *left, const void *right) {
   return a.len == 0 ? 0 : memcmp(a.data, b.data, a.len);
 }
 
-static yyjson_val *duplicate_among(yyjson_val **keys, size_t count) {
-  if (count <= DUPLICATE_PAIRWISE_MAX) {
-    for (size_t i = 1; i < count; i++) {
-      for (size_t j = 0; j < i; j++) {
-        if (text_equals(json_text(keys[i]), json_text(keys[j]))) {
-          return keys[i];
-        }
+// One bit of 64 for a key, so that most keys of a small object need no comparison at all.
+static uint64_t key_bit(struct text key) {
+  size_t mix = key.len * 7;
+  if (key.len > 0) {
+    mix += (unsigned char)key.data[0] + 3U * (unsigned char)key.data[key.len - 1];
+  }
+  return (uint64_t)1 << (mix % 64);
+}
+
+static yyjson_val *duplicate_among_few(yyjson_val **keys, size_t count) {
+  uint64_t seen = 0;
+  for (size_t i = 0; i < count; i++) {
+    uint64_t bit = key_bit(json_text(keys[i]));
+    for (size_t j = 0; (seen & bit) != 0 && j < i; j++) {
+      if (text_equals(json_text(keys[i]), json_text(keys[j]))) {
+        return keys[i];
       }
     }
-    return NULL;
+    seen |= bit;
+  }
+  return NULL;
+}
+
+static yyjson_val *duplicate_among(yyjson_val **keys, size_t count) {
+  if (count <= DUPLICATE_PAIRWISE_MAX) {
+    return duplicate_among_few(keys, count);
   }
   qsort(keys, count, sizeof(yyjson_val *), compare_keys);
   for (size_t i = 1; i < count; i++) {

@@ -128,16 +128,16 @@ static struct place place_step(const struct patch *patch, struct place parent, s
 
 // ---- writing operations ----
 
+static void refuse(struct patch *patch, struct text pointer, const char *why) {
+  patch->rule_refused = true;
+  patch->rule_note = arena_printf(patch->arena, "%.*s is %s", TEXT_ARG(pointer), why);
+}
+
 static struct operation *add_operation(struct patch *patch) {
-  if (patch->count == PATCH_OPERATIONS_MAX) {
-    patch->failed = true;
-    return NULL;
-  }
   if (patch->count == patch->capacity) {
     size_t capacity = patch->capacity == 0 ? 16 : patch->capacity * 2;
     struct operation *grown = arena_calloc(patch->arena, capacity, sizeof *grown);
     if (grown == NULL) {
-      patch->failed = true;
       return NULL;
     }
     if (patch->count > 0) {
@@ -151,6 +151,10 @@ static struct operation *add_operation(struct patch *patch) {
 
 static void emit(struct patch *patch, enum operation_kind kind, struct text pointer,
                  yyjson_mut_val *value) {
+  if (patch->count == PATCH_OPERATIONS_MAX) {
+    refuse(patch, pointer, "one operation more than a patch may have");
+    return;
+  }
   struct text kept = arena_copy(patch->arena, pointer);
   struct operation *operation = kept.data == NULL ? NULL : add_operation(patch);
   if (operation == NULL) {
@@ -158,11 +162,6 @@ static void emit(struct patch *patch, enum operation_kind kind, struct text poin
     return;
   }
   *operation = (struct operation){kind, kept, value};
-}
-
-static void refuse(struct patch *patch, struct text pointer, const char *wanted) {
-  patch->rule_refused = true;
-  patch->rule_note = arena_printf(patch->arena, "%.*s is not %s", TEXT_ARG(pointer), wanted);
 }
 
 // The value as the only member of new parents, one for each token from `position` on, so that one
@@ -199,7 +198,7 @@ static bool walk_to(struct patch *patch, struct text pointer, struct walk *ret_w
     struct text token = next_token(pointer, &position);
     struct place parent = ret_walk->place;
     if (!place_is_object(parent) && !place_is_array(parent)) {
-      refuse(patch, text_slice(pointer, 0, start), "an object or a list");
+      refuse(patch, text_slice(pointer, 0, start), "neither an object nor a list");
       return false;
     }
     ret_walk->in_array = place_is_array(parent);
@@ -229,7 +228,7 @@ static void set_at(struct patch *patch, struct text pointer, yyjson_mut_val *val
   if (walk.missing == 0) {
     emit(patch, OPERATION_REPLACE, pointer, value);
   } else if (walk.in_array) {
-    refuse(patch, text_slice(pointer, 0, walk.missing), "there");
+    refuse(patch, text_slice(pointer, 0, walk.missing), "not there");
   } else {
     emit(patch, OPERATION_ADD, text_slice(pointer, 0, walk.missing),
          wrap(patch, pointer, walk.missing, value));
@@ -257,7 +256,7 @@ static void append_at(struct patch *patch, struct text pointer, yyjson_mut_val *
     value_push(patch, array, value);
     set_at(patch, pointer, array);
   } else if (!place_is_array(walk.place)) {
-    refuse(patch, pointer, "a list");
+    refuse(patch, pointer, "not a list");
   } else {
     struct text end = arena_printf(patch->arena, "%.*s/-", TEXT_ARG(pointer));
     emit(patch, OPERATION_ADD, end, value);

@@ -19,7 +19,8 @@
 // patch that does not apply would reject the pod even under failurePolicy Ignore.
 struct patch;
 
-// The API server refuses a patch with more operations (apiserver, handlers/patch.go).
+// The API server refuses a patch with more operations (apiserver, handlers/patch.go). A rule that
+// would go beyond is refused as above.
 #define PATCH_OPERATIONS_MAX 10000
 
 // A patch for `object`, in `arena`; NULL when memory is short.

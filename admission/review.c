@@ -4,9 +4,10 @@
 #include "admission/mutate.h"
 #include "admission/request.h"
 #include "admission/uid.h"
+#include "admission/validate.h"
 
-const char *const rule_result_names[RULE_RESULT_COUNT] = {"not_applicable", "applied", "audited",
-                                                          "skipped", "off"};
+const char *const rule_result_names[RULE_RESULT_COUNT] = {
+    "not_applicable", "applied", "audited", "skipped", "off", "warned", "denied"};
 
 static enum admission_status refuse(struct text uid, int code, const char *reason,
                                     struct text message, struct buffer *out) {
@@ -52,8 +53,7 @@ static int judge(const struct admission_config *config, enum admission_phase pha
   if (phase == PHASE_MUTATE) {
     return mutate_request(config, request, arena, answer, decision);
   }
-  decision->reason = TEXT("no validators");
-  return 0;
+  return validate_request(config, request, arena, answer, decision);
 }
 
 enum admission_status admission_review(const struct admission_config *config,

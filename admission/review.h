@@ -26,6 +26,8 @@ enum rule_result {
   RULE_AUDITED,  // would have acted, mode audit
   RULE_SKIPPED,  // opted out by annotation, or refused because of a wrong type
   RULE_OFF,
+  RULE_WARNED,  // a validator's finding became a warning
+  RULE_DENIED,
   RULE_RESULT_COUNT,
 };
 extern const char *const rule_result_names[RULE_RESULT_COUNT];
@@ -36,6 +38,19 @@ struct rule_report {
   enum rule_result result;
   size_t operations;
   struct text note;  // why it left the object alone, for the debug log; often empty
+};
+
+// One finding of a validator and what became of it. Texts as in struct finding (findings.h).
+struct violation {
+  const char *rule;
+  const char *id;
+  int action;         // enum validator_action
+  bool there_before;  // the old object had it too (semantics §4.5)
+  struct text path;
+  struct text message;
+  struct text found;
+  struct text wanted;
+  struct text fix;
 };
 
 // What was decided, for logs, metrics and the offline verbs. All texts are borrowed from the
@@ -56,6 +71,8 @@ struct decision {
   size_t patch_operations;
   const struct rule_report *reports;
   size_t report_count;  // 0 when nothing was looked at
+  const struct violation *violations;
+  size_t violation_count;
 };
 
 // The most a review's memory may grow to: a 32 MiB body of nothing but small values needs about

@@ -2,19 +2,21 @@
 
 // The one header that a rule includes. To add a fix: write mutators/<name>.c that ends in
 // `const struct mutator mutator_<name> = {…};`, tests/mutators/<name>.json with its cases, and a
-// row in mutators/README.md. The build finds the file and generates the table; file name = rule
-// name ('_' for '-') = symbol suffix.
+// row in mutators/README.md; for a rule that refuses, the same in validators/. The build finds the
+// file and generates the table; file name = rule name ('_' for '-') = symbol suffix.
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "admission/config.h"
+#include "admission/findings.h"
 #include "admission/json.h"
 #include "admission/option.h"
 #include "admission/patch.h"
 #include "admission/pod.h"
 #include "admission/quantity.h"
+#include "admission/subject.h"
 #include "admission/text.h"
 #include "admission/value.h"
 #include "scripts.h"
@@ -42,3 +44,33 @@ struct mutator {
 // Generated from the folder mutators/, sorted by name.
 extern const struct mutator *const mutators[];
 extern const size_t mutator_count;
+
+// ---- validators ----
+
+// A rule that specs must keep. It reads a subject and reports findings; it decides nothing: the
+// action in the configuration does, and on an UPDATE the ratchet (semantics §4.4, §4.5).
+struct validator {
+  const char *id;  // "V01", as semantics §4.4 numbers them
+  const char *name;
+  const char *summary;  // one line, shown by `rayfix rules`
+  const char *why;      // a paragraph for `rayfix explain`
+  const char *source;   // where the rule comes from
+  unsigned subjects;    // enum subject_kind bits
+  enum validator_action default_action;
+  enum validator_action default_pod_action;  // for Pods; see podPolicy
+  const struct option *options;
+  size_t option_count;
+  size_t options_size;
+
+  // Reports what is wrong with one object by itself.
+  void (*check)(const struct subject *subject, const void *options, struct findings *findings);
+
+  // Reports what is wrong with a change; NULL for rules about single objects. Its findings are not
+  // subject to the ratchet.
+  void (*check_change)(const struct subject *old_subject, const struct subject *subject,
+                       const void *options, struct findings *findings);
+};
+
+// Generated from the folder validators/, sorted by name.
+extern const struct validator *const validators[];
+extern const size_t validator_count;

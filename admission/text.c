@@ -33,12 +33,6 @@ size_t text_find(struct text text, struct text needle, size_t from) {
   return text.len;
 }
 
-struct text text_slice(struct text text, size_t from, size_t to) {
-  to = to > text.len ? text.len : to;
-  from = from > to ? to : from;
-  return (struct text){text.data == NULL ? NULL : text.data + from, to - from};
-}
-
 // Linear in practice and never worse than quadratic: only the last '*' is ever tried again.
 bool text_matches_glob(struct text text, struct text glob) {
   size_t t = 0;

@@ -53,7 +53,11 @@ static inline bool text_contains(struct text text, struct text needle) {
 }
 
 // The part from `from` (inclusive) to `to` (exclusive); both are cut to the length.
-struct text text_slice(struct text text, size_t from, size_t to);
+static inline struct text text_slice(struct text text, size_t from, size_t to) {
+  to = to > text.len ? text.len : to;
+  from = from > to ? to : from;
+  return (struct text){text.data == NULL ? NULL : text.data + from, to - from};
+}
 
 // True if `text` matches `glob`, in which '*' stands for any run of bytes and all else for itself.
 bool text_matches_glob(struct text text, struct text glob);

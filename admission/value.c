@@ -67,21 +67,32 @@ static const struct script_value *placeholder_at(struct text script, size_t offs
   return NULL;
 }
 
+static void copy_piece(char *filled, size_t *len, struct text piece) {
+  if (filled != NULL && piece.len > 0) {
+    memcpy(filled + *len, piece.data, piece.len);
+  }
+  *len += piece.len;
+}
+
 // Copies the script to `filled` with its placeholders replaced, or only measures it if that is
 // NULL. Returns the length.
 static size_t fill(struct text script, const struct script_value *values, size_t count,
                    char *filled) {
   size_t len = 0;
-  for (size_t i = 0; i < script.len;) {
-    const struct script_value *found =
-        script.data[i] == '@' ? placeholder_at(script, i, values, count) : NULL;
-    struct text piece = found != NULL ? found->value : text_slice(script, i, i + 1);
-    if (filled != NULL && piece.len > 0) {
-      memcpy(filled + len, piece.data, piece.len);
+  size_t start = 0;
+  for (size_t at = text_find(script, TEXT("@"), 0); at < script.len;
+       at = text_find(script, TEXT("@"), at)) {
+    const struct script_value *found = placeholder_at(script, at, values, count);
+    if (found == NULL) {
+      at++;
+      continue;
     }
-    len += piece.len;
-    i += found != NULL ? found->placeholder.len : 1;
+    copy_piece(filled, &len, text_slice(script, start, at));
+    copy_piece(filled, &len, found->value);
+    at += found->placeholder.len;
+    start = at;
   }
+  copy_piece(filled, &len, text_slice(script, start, script.len));
   return len;
 }
 

@@ -100,8 +100,9 @@ static struct text recovered(const char *body) {
 }
 
 START_TEST(uids) {
-  const char *head = "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\","
-                     "\"request\":{\"uid\":\"3b233a78-c40d\",\"kind\":{";
+  const char *head =
+      "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\","
+      "\"request\":{\"uid\":\"3b233a78-c40d\",\"kind\":{";
   ck_assert(text_equals(recovered(head), TEXT("3b233a78-c40d")));
   ck_assert(text_equals(recovered("{\"request\" : { \"uid\" : \"a\" , "), TEXT("a")));
   ck_assert_ptr_null(recovered("{\"uid\":\"a\"}").data);  // not of a request
@@ -149,8 +150,9 @@ START_TEST(duplicate_keys) {
 END_TEST
 
 START_TEST(integers) {
-  const char *json = "[0,-1,9223372036854775807,9223372036854775808,-9223372036854775808,1.5,1e3,"
-                     "\"5\",-9223372036854775809]";
+  const char *json =
+      "[0,-1,9223372036854775807,9223372036854775808,-9223372036854775808,1.5,1e3,"
+      "\"5\",-9223372036854775809]";
   yyjson_doc *doc = yyjson_read(json, strlen(json), JSON_READ_FLAGS);
   yyjson_val *list = yyjson_doc_get_root(doc);
   static const bool fits[] = {true, true, true, false, true, false, false, false, false};

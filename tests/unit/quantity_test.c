@@ -32,12 +32,31 @@ END_TEST
 
 // semantics §7, trap 42
 START_TEST(trap_42_grammar) {
-  static const char *const good[] = {"1.", ".5", "+1", "-1", "1E", "1E3", "1e3", "1e+3", "1e-3",
-                                     "0", "-0", "1n", "1u", "1m", "1k", "1M", "1Ei", "00012",
-                                     "1234567890123456789012345678901234567890", "1e99999999999"};
-  static const char *const bad[] = {"",    " 1", "1 ",  "K",   "1K",   "1ki", "1KB", "1Gii", "e3",
-                                    "1e",  "1e+", "--1", "1.2.3", ".",  "+",   "1i",  "0x10", "1_0",
-                                    "1e1.5", "1e99999999999999999999", "Ki", "1\xc2\xb5"};
+  static const char *const good[] = {"1.",
+                                     ".5",
+                                     "+1",
+                                     "-1",
+                                     "1E",
+                                     "1E3",
+                                     "1e3",
+                                     "1e+3",
+                                     "1e-3",
+                                     "0",
+                                     "-0",
+                                     "1n",
+                                     "1u",
+                                     "1m",
+                                     "1k",
+                                     "1M",
+                                     "1Ei",
+                                     "00012",
+                                     "1234567890123456789012345678901234567890",
+                                     "1e99999999999"};
+  static const char *const bad[] = {"",    " 1",       "1 ",    "K",     "1K",
+                                    "1ki", "1KB",      "1Gii",  "e3",    "1e",
+                                    "1e+", "--1",      "1.2.3", ".",     "+",
+                                    "1i",  "0x10",     "1_0",   "1e1.5", "1e99999999999999999999",
+                                    "Ki",  "1\xc2\xb5"};
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
     parsed(good[i]);
   }
@@ -60,7 +79,7 @@ START_TEST(saturates_and_rounds) {
   ck_assert(parsed("-9999999Ei").nano == -max);
   ck_assert(parsed("1e2000000000").nano == max);
   ck_assert(parsed("0e2000000000").nano == 0);
-  ck_assert(parsed("0.1n").nano == 1);   // away from zero
+  ck_assert(parsed("0.1n").nano == 1);  // away from zero
   ck_assert(parsed("-0.1n").nano == -1);
   ck_assert(parsed("1.0000000001").nano == QUANTITY_NANO + 1);
   ck_assert(parsed("0.5Ki").nano == 512 * QUANTITY_NANO);

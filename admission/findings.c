@@ -1,0 +1,126 @@
+#include "admission/findings.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+struct findings {
+  struct arena *arena;
+  struct finding *items;
+  size_t count;
+  size_t capacity;
+  bool failed;
+};
+
+struct findings *findings_new(struct arena *arena) {
+  struct findings *findings = arena_calloc(arena, 1, sizeof *findings);
+  if (findings != NULL) {
+    findings->arena = arena;
+  }
+  return findings;
+}
+
+static bool grow(struct findings *findings) {
+  if (findings->count < findings->capacity) {
+    return true;
+  }
+  size_t capacity = findings->capacity == 0 ? 8 : findings->capacity * 2;
+  struct finding *grown = arena_calloc(findings->arena, capacity, sizeof *grown);
+  if (grown == NULL) {
+    findings->failed = true;
+    return false;
+  }
+  if (findings->count > 0) {
+    memcpy(grown, findings->items, findings->count * sizeof *grown);
+  }
+  findings->items = grown;
+  findings->capacity = capacity;
+  return true;
+}
+
+void findings_add(struct findings *findings, struct finding finding) {
+  if (grow(findings)) {
+    findings->items[findings->count++] = finding;
+  }
+}
+
+struct text findings_text(struct findings *findings, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  struct text text = arena_vprintf(findings->arena, format, args);
+  va_end(args);
+  findings->failed = findings->failed || text.data == NULL;
+  return text;
+}
+
+struct text findings_path(struct findings *findings, struct text parent, const char *child) {
+  return findings_text(findings, "%.*s%s%s", TEXT_ARG(parent),
+                       parent.len > 0 && child[0] != '\0' ? "." : "", child);
+}
+
+struct arena *findings_arena(struct findings *findings) {
+  return findings->arena;
+}
+
+bool findings_failed(const struct findings *findings) {
+  return findings->failed;
+}
+
+size_t findings_count(const struct findings *findings) {
+  return findings->count;
+}
+
+const struct finding *findings_get(const struct findings *findings, size_t index) {
+  return &findings->items[index];
+}
+
+// By key, and the worst of one key first.
+static int compare(const void *left, const void *right) {
+  const struct finding *a = left;
+  const struct finding *b = right;
+  if (a->key.len != b->key.len) {
+    return a->key.len < b->key.len ? -1 : 1;
+  }
+  int order = a->key.len == 0 ? 0 : memcmp(a->key.data, b->key.data, a->key.len);
+  if (order != 0) {
+    return order;
+  }
+  return a->measure == b->measure ? 0 : a->measure > b->measure ? -1 : 1;
+}
+
+void findings_sort(struct findings *findings) {
+  if (findings->count > 1) {
+    qsort(findings->items, findings->count, sizeof *findings->items, compare);
+  }
+}
+
+// The first finding of a key.
+static size_t find_key(const struct findings *findings, struct text key) {
+  struct finding first = {.key = key, .measure = (((int128)1 << 126) - 1) * 2 + 1};
+  size_t low = 0;
+  size_t high = findings->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (compare(&findings->items[middle], &first) < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+// The mildest old finding that still covers the new one leaves the worse ones for worse ones.
+bool findings_take(struct findings *old, const struct finding *finding) {
+  struct finding *best = NULL;
+  for (size_t i = find_key(old, finding->key);
+       i < old->count && text_equals(old->items[i].key, finding->key) &&
+       old->items[i].measure >= finding->measure;
+       i++) {
+    best = old->items[i].taken ? best : &old->items[i];
+  }
+  if (best == NULL) {
+    return false;
+  }
+  best->taken = true;
+  return true;
+}
