@@ -1,0 +1,22 @@
+#pragma once
+
+#include "certs/files.h"
+#include "certs/openssl.h"
+
+// PEM in and out.
+
+// Every certificate in `path`, in order; at least one. New; NULL with an error.
+STACK_OF(X509) * certs_pem_read_certificates(const char *path, struct error *error);
+
+// As above, but a file that is absent or empty gives NULL without an error: error->text is empty.
+STACK_OF(X509) * certs_pem_read_optional_certificates(const char *path, struct error *error);
+
+// The private key in `path`, which must not be encrypted. New; NULL with an error.
+EVP_PKEY *certs_pem_read_key(const char *path, struct error *error);
+
+// All certificates of `stack` as PEM, without what stood between them in the file.
+int certs_pem_write_certificates(const STACK_OF(X509) * stack, struct certs_bytes *ret,
+                                 struct error *error);
+
+// PKCS #8, not encrypted.
+int certs_pem_write_key(const EVP_PKEY *key, struct certs_bytes *ret, struct error *error);
