@@ -208,7 +208,9 @@ START_TEST(test_strings_survive) {
   yyjson_mut_obj_add(root, yyjson_mut_str(doc, "items"), items);
   yyjson_mut_obj_add(root, yyjson_mut_strncpy(doc, string.data, string.len),
                      yyjson_mut_strncpy(doc, string.data, string.len));
-  ck_assert_int_eq(manifest_list_add(&list, (struct manifest){"test", 1, doc}, &error), 0);
+  ck_assert_int_eq(
+      manifest_list_add(&list, (struct manifest){.file = "test", .line = 1, .doc = doc}, &error),
+      0);
   check_written(strings[_i]);
 }
 END_TEST
@@ -218,7 +220,9 @@ START_TEST(test_nul_survives) {
   yyjson_mut_val *root = yyjson_mut_obj(doc);
   yyjson_mut_doc_set_root(doc, root);
   yyjson_mut_obj_add(root, yyjson_mut_strncpy(doc, "a\0b", 3), yyjson_mut_strncpy(doc, "\0", 1));
-  ck_assert_int_eq(manifest_list_add(&list, (struct manifest){"test", 1, doc}, &error), 0);
+  ck_assert_int_eq(
+      manifest_list_add(&list, (struct manifest){.file = "test", .line = 1, .doc = doc}, &error),
+      0);
   check_written("NUL");
 }
 END_TEST
@@ -439,10 +443,13 @@ START_TEST(test_many_duplicates) {
 END_TEST
 
 static const char corpus[] =
-    "%YAML 1.1\n---\n# c\napiVersion: v1\nkind: Pod\nmetadata: &m {name: x, labels: {a: 'b', \"c\": yes}}\n"
-    "spec:\n  containers:\n  - name: a\n    args:\n    - |\n      set -eu\n      echo \"hi\"\n    - >-\n"
-    "      folded\n      text\n    - \"q\\u00e9\\n\"\n    ports: [{containerPort: 0x1F}, 1e3, ~, 0777]\n"
-    "  other: *m\n  merged:\n    <<: *m\n    name: z\n...\n---\n{\"a\": [1, 2.50, {}], \"b\": \"\\ud83d\"}\n";
+    "%YAML 1.1\n---\n# c\napiVersion: v1\nkind: Pod\n"
+    "metadata: &m {name: x, labels: {a: 'b', \"c\": yes}}\n"
+    "spec:\n  containers:\n  - name: a\n    args:\n    - |\n      set -eu\n      echo \"hi\"\n"
+    "    - >-\n      folded\n      text\n    - \"q\\u00e9\\n\"\n"
+    "    ports: [{containerPort: 0x1F}, 1e3, ~, 0777]\n"
+    "  other: *m\n  merged:\n    <<: *m\n    name: z\n...\n"
+    "---\n{\"a\": [1, 2.50, {}], \"b\": \"\\u00e9\"}\n";
 
 // Texts one step from good ones: never a crash, and whatever is accepted survives writing.
 START_TEST(test_random_mutations) {

@@ -1,0 +1,78 @@
+#include "cli/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/verb.h"
+
+#define READ_CHUNK ((size_t)64 << 10)
+
+static const char *shown(const char *path) {
+  return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+// 1 there may be more, 0 the end, -1 an error; memory short is ENOMEM.
+static int read_some(int fd, struct buffer *out) {
+  size_t room = out->max - out->len;
+  size_t chunk = room < READ_CHUNK ? room : READ_CHUNK;
+  if (!buffer_reserve(out, chunk)) {
+    errno = ENOMEM;
+    return -1;
+  }
+  ssize_t got = read(fd, out->data + out->len, chunk);
+  if (got < 0) {
+    return errno == EINTR ? 1 : -1;
+  }
+  out->len += (size_t)got;
+  return got == 0 ? 0 : 1;
+}
+
+// With a full buffer: is there one more byte?
+static int read_past(int fd, bool *ret_too_large) {
+  char byte;
+  ssize_t got = read(fd, &byte, 1);
+  *ret_too_large = got > 0;
+  return got < 0 ? -1 : 0;
+}
+
+int input_read(const char *path, struct buffer *out, bool *ret_too_large, struct error *error) {
+  *ret_too_large = false;
+  bool is_stdin = strcmp(path, "-") == 0;
+  int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return error_set(error, "%s: %s", path, strerror(errno));
+  }
+  int more = 1;
+  while (more > 0 && out->len < out->max) {
+    more = read_some(fd, out);
+  }
+  if (more > 0) {
+    more = read_past(fd, ret_too_large);
+  }
+  int problem = errno;
+  if (!is_stdin) {
+    close(fd);
+  }
+  return more < 0 ? error_set(error, "%s: %s", shown(path), strerror(problem)) : 0;
+}
+
+// The most that all mistakes in one configuration may take.
+#define MISTAKES_MAX ((size_t)1 << 20)
+
+struct configuration *input_configuration(const char *path, int *ret_exit) {
+  buffer_auto mistakes = {.max = MISTAKES_MAX};
+  bool unreadable = false;
+  struct configuration *configuration = configuration_load(path, &mistakes, &unreadable);
+  if (configuration != NULL) {
+    return configuration;
+  }
+  struct text lines = {mistakes.data, mistakes.len};
+  fwrite(mistakes.data == NULL ? "" : mistakes.data, 1, mistakes.len, stderr);
+  if (lines.len > 0 && lines.data[lines.len - 1] != '\n') {
+    fputc('\n', stderr);
+  }
+  *ret_exit = unreadable ? EXIT_IO : EXIT_USAGE;
+  return NULL;
+}
