@@ -170,16 +170,26 @@ struct text arena_copy(struct arena *arena, struct text text) {
   return (struct text){copy, text.len};
 }
 
+// Short texts, nearly all, are formatted once, straight into a piece of this size.
+#define SHORT_TEXT 256
+
 struct text arena_vprintf(struct arena *arena, const char *format, va_list args) {
+  if (strchr(format, '%') == NULL) {
+    return arena_copy(arena, text_of(format));
+  }
   va_list again;
   va_copy(again, args);
-  int len = vsnprintf(NULL, 0, format, args);
-  char *text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
-  if (text != NULL) {
-    vsnprintf(text, (size_t)len + 1, format, again);
+  char *text = arena_alloc(arena, SHORT_TEXT);
+  int len = text == NULL ? -1 : vsnprintf(text, SHORT_TEXT, format, args);
+  if (len >= 0) {
+    size_t size = (size_t)len + 1;
+    text = yyjson_arena_realloc(arena, text, SHORT_TEXT, size);
+    if (text != NULL && size > SHORT_TEXT) {
+      vsnprintf(text, size, format, again);
+    }
   }
   va_end(again);
-  return (struct text){text, text == NULL ? 0 : (size_t)len};
+  return len < 0 || text == NULL ? (struct text){NULL, 0} : (struct text){text, (size_t)len};
 }
 
 struct text arena_printf(struct arena *arena, const char *format, ...) {

@@ -2,22 +2,6 @@
 
 #include <stdlib.h>
 
-yyjson_val *json_get(yyjson_val *object, const char *name) {
-  yyjson_val *value = yyjson_obj_get(object, name);
-  return yyjson_is_null(value) ? NULL : value;
-}
-
-struct text json_text(yyjson_val *value) {
-  if (!yyjson_is_str(value)) {
-    return (struct text){NULL, 0};
-  }
-  return (struct text){yyjson_get_str(value), yyjson_get_len(value)};
-}
-
-struct text json_get_text(yyjson_val *object, const char *name) {
-  return json_text(json_get(object, name));
-}
-
 struct text json_scalar_text(yyjson_val *value) {
   if (yyjson_is_raw(value)) {
     return (struct text){yyjson_get_raw(value), yyjson_get_len(value)};
@@ -63,10 +47,11 @@ static const struct json_field *field_named(const struct json_field *fields, siz
 }
 
 void json_fields(yyjson_val *object, const struct json_field *fields, size_t count, void *target) {
-  yyjson_obj_iter iter = yyjson_obj_iter_with(object);
-  for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL;
-       key = yyjson_obj_iter_next(&iter)) {
-    yyjson_val *value = yyjson_obj_iter_get_val(key);
+  size_t index = 0;
+  size_t size = 0;
+  yyjson_val *key = NULL;
+  yyjson_val *value = NULL;
+  yyjson_obj_foreach(object, index, size, key, value) {
     const struct json_field *field = field_named(fields, count, json_text(key));
     if (field != NULL && !yyjson_is_null(value)) {
       memcpy((char *)target + field->offset, &value, sizeof(yyjson_val *));
@@ -94,9 +79,6 @@ const char *json_type_name(yyjson_val *value) {
   }
 }
 
-// Objects up to this many keys are compared pair by pair, larger ones are sorted.
-#define DUPLICATE_PAIRWISE_MAX 16
-
 static int compare_keys(const void *left, const void *right) {
   struct text a = json_text(*(yyjson_val *const *)left);
   struct text b = json_text(*(yyjson_val *const *)right);
@@ -106,33 +88,47 @@ static int compare_keys(const void *left, const void *right) {
   return a.len == 0 ? 0 : memcmp(a.data, b.data, a.len);
 }
 
-// One bit of 64 for a key, so that most keys of a small object need no comparison at all.
-static uint64_t key_bit(struct text key) {
-  size_t mix = key.len * 7;
-  if (key.len > 0) {
-    mix += (unsigned char)key.data[0] + 3U * (unsigned char)key.data[key.len - 1];
+// False if certainly no two keys of the object are equal, which a pass over small objects nearly
+// always finds: two sets of 64 bits, one by length and ends of a key, one by its middle.
+static bool may_have_duplicate(yyjson_val *object) {
+  uint64_t ends_seen = 0;
+  uint64_t middles_seen = 0;
+  size_t index = 0;
+  size_t size = 0;
+  yyjson_val *key = NULL;
+  yyjson_val *value = NULL;
+  yyjson_obj_foreach(object, index, size, key, value) {
+    const unsigned char *bytes = (const unsigned char *)yyjson_get_str(key);
+    size_t len = yyjson_get_len(key);
+    size_t last = len == 0 ? 0 : len - 1;  // an empty key still has its NUL to look at
+    size_t ends = bytes[0] * 5U + bytes[last] + len;
+    size_t middle = bytes[len / 2] * 3U + bytes[len / 4] + len * 11;
+    uint64_t ends_bit = (uint64_t)1 << (ends % 64);
+    uint64_t middle_bit = (uint64_t)1 << (middle % 64);
+    if ((ends_seen & ends_bit) != 0 && (middles_seen & middle_bit) != 0) {
+      return true;
+    }
+    ends_seen |= ends_bit;
+    middles_seen |= middle_bit;
   }
-  return (uint64_t)1 << (mix % 64);
+  return false;
 }
 
-static yyjson_val *duplicate_among_few(yyjson_val **keys, size_t count) {
-  uint64_t seen = 0;
-  for (size_t i = 0; i < count; i++) {
-    uint64_t bit = key_bit(json_text(keys[i]));
-    for (size_t j = 0; (seen & bit) != 0 && j < i; j++) {
+// Objects up to this many keys are compared pair by pair, which beats sorting there.
+#define DUPLICATE_PAIRWISE_MAX 32
+
+static yyjson_val *duplicate_by_pairs(yyjson_val **keys, size_t count) {
+  for (size_t i = 1; i < count; i++) {
+    for (size_t j = 0; j < i; j++) {
       if (text_equals(json_text(keys[i]), json_text(keys[j]))) {
         return keys[i];
       }
     }
-    seen |= bit;
   }
   return NULL;
 }
 
-static yyjson_val *duplicate_among(yyjson_val **keys, size_t count) {
-  if (count <= DUPLICATE_PAIRWISE_MAX) {
-    return duplicate_among_few(keys, count);
-  }
+static yyjson_val *duplicate_by_sorting(yyjson_val **keys, size_t count) {
   qsort(keys, count, sizeof(yyjson_val *), compare_keys);
   for (size_t i = 1; i < count; i++) {
     if (compare_keys(&keys[i - 1], &keys[i]) == 0) {
@@ -144,22 +140,17 @@ static yyjson_val *duplicate_among(yyjson_val **keys, size_t count) {
 
 static int duplicate_in_object(yyjson_val *object, const yyjson_alc *alc, struct text *ret_key) {
   size_t count = yyjson_obj_size(object);
-  yyjson_val *few[DUPLICATE_PAIRWISE_MAX];
-  yyjson_val **keys = few;
-  if (count > DUPLICATE_PAIRWISE_MAX) {
-    keys = alc->malloc(alc->ctx, count * sizeof(yyjson_val *));
-    if (keys == NULL) {
-      return -1;
-    }
+  yyjson_val **keys = alc->malloc(alc->ctx, count * sizeof(yyjson_val *));
+  if (keys == NULL) {
+    return -1;
   }
   yyjson_obj_iter iter = yyjson_obj_iter_with(object);
   for (size_t i = 0; i < count; i++) {
     keys[i] = yyjson_obj_iter_next(&iter);
   }
-  yyjson_val *duplicate = duplicate_among(keys, count);
-  if (keys != few) {
-    alc->free(alc->ctx, keys);
-  }
+  yyjson_val *duplicate = count <= DUPLICATE_PAIRWISE_MAX ? duplicate_by_pairs(keys, count)
+                                                          : duplicate_by_sorting(keys, count);
+  alc->free(alc->ctx, keys);
   if (duplicate == NULL) {
     return 0;
   }
@@ -173,7 +164,8 @@ int json_find_duplicate_key(yyjson_doc *doc, const yyjson_alc *alc, struct text 
   yyjson_val *values = yyjson_doc_get_root(doc);
   size_t count = yyjson_doc_get_val_count(doc);
   for (size_t i = 0; i < count; i++) {
-    if (yyjson_is_obj(&values[i]) && yyjson_obj_size(&values[i]) > 1) {
+    if (yyjson_is_obj(&values[i]) && yyjson_obj_size(&values[i]) > 1 &&
+        may_have_duplicate(&values[i])) {
       int found = duplicate_in_object(&values[i], alc, ret_key);
       if (found != 0) {
         return found;

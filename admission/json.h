@@ -14,13 +14,24 @@
 #define JSON_READ_FLAGS YYJSON_READ_NUMBER_AS_RAW
 
 // The member `name`, NULL when absent or null or when `object` is no object.
-yyjson_val *json_get(yyjson_val *object, const char *name);
+// Inline, so that the length of a literal costs nothing.
+static inline yyjson_val *json_get(yyjson_val *object, const char *name) {
+  yyjson_val *value = yyjson_obj_getn(object, name, strlen(name));
+  return yyjson_is_null(value) ? NULL : value;
+}
 
 // The string's bytes; the empty text with .data NULL for anything that is no string.
-struct text json_text(yyjson_val *value);
+static inline struct text json_text(yyjson_val *value) {
+  if (!yyjson_is_str(value)) {
+    return (struct text){NULL, 0};
+  }
+  return (struct text){yyjson_get_str(value), yyjson_get_len(value)};
+}
 
 // The member `name` as json_text.
-struct text json_get_text(yyjson_val *object, const char *name);
+static inline struct text json_get_text(yyjson_val *object, const char *name) {
+  return json_text(json_get(object, name));
+}
 
 // The digits of a number as they were written, or the bytes of a string: what int-or-string and
 // Quantity fields hold. .data is NULL for anything else.
@@ -49,5 +60,5 @@ const char *json_type_name(yyjson_val *value);
 
 // The first object in `doc` that has some key twice: the key is put into *ret_key. Kubernetes
 // never sends such an object; two readers of it could disagree about what it says.
-// Returns 1 found, 0 none, -1 memory short (`alc` is used for large objects only).
+// Returns 1 found, 0 none, -1 memory short.
 int json_find_duplicate_key(yyjson_doc *doc, const yyjson_alc *alc, struct text *ret_key);

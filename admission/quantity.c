@@ -26,8 +26,14 @@ static struct text take_digits(struct text *rest) {
   return digits;
 }
 
-// The exponent is an int64 in Kubernetes' parser and is then cut to an int32 (quantity.go,
-// suffix.go: interpret → int32(parsed)); legal text must stay legal here, so the same cut is made.
+// Kubernetes computes exponents in an int32 that wraps (suffix.go: int32(parsed)): to it
+// 1e4294967296 is 1. Its order is ours, so the same cut is made.
+static long long cut_to_int32(long long number) {
+  unsigned int low = (unsigned int)((unsigned long long)number & 0xffffffffU);
+  return low > 0x7fffffffU ? (long long)low - 0x100000000LL : (long long)low;
+}
+
+// What does not fit an int64 is refused (suffix.go: ParseInt).
 static bool read_exponent(struct text suffix, long long *ret_exponent) {
   struct text digits = text_slice(suffix, 1, suffix.len);
   bool negative = digits.len > 0 && digits.data[0] == '-';
@@ -39,9 +45,7 @@ static bool read_exponent(struct text suffix, long long *ret_exponent) {
   if (!text_to_unsigned(digits, max, &magnitude)) {
     return false;
   }
-  unsigned long long bits = negative ? 0ULL - magnitude : magnitude;
-  unsigned int low = (unsigned int)(bits & 0xffffffffU);
-  *ret_exponent = low > 0x7fffffffU ? (long long)low - 0x100000000LL : (long long)low;
+  *ret_exponent = cut_to_int32((long long)(negative ? 0ULL - magnitude : magnitude));
   return true;
 }
 
@@ -71,6 +75,14 @@ static bool read_suffix(struct text suffix, struct spelled *spelled) {
   return (first == 'e' || first == 'E') && read_exponent(suffix, &spelled->decimal_exponent);
 }
 
+// Kubernetes reads a text without digits ("+", ".", "Ki", "e3") as 0, but only where its short way
+// to compute is open: from 10^-9 upwards and up to Ti (quantity.go, ParseQuantity, `precision`).
+// On the long way inf.Dec misses the digits, so ".e-10" and "Pi" are refused.
+static bool has_digits_or_needs_none(const struct spelled *spelled) {
+  return spelled->whole.len > 0 || spelled->fraction.len > 0 ||
+         (spelled->decimal_exponent >= -9 && spelled->binary_exponent <= 40);
+}
+
 static bool spell(struct text text, struct spelled *spelled) {
   struct text rest = text;
   spelled->negative = rest.len > 0 && rest.data[0] == '-';
@@ -83,10 +95,7 @@ static bool spell(struct text text, struct spelled *spelled) {
     rest = text_slice(rest, 1, rest.len);
     spelled->fraction = take_digits(&rest);
   }
-  if (spelled->whole.len == 0 && spelled->fraction.len == 0) {
-    return false;
-  }
-  return read_suffix(rest, spelled);
+  return text.len > 0 && read_suffix(rest, spelled) && has_digits_or_needs_none(spelled);
 }
 
 // The digit at a position of whole and fraction written one after the other.
@@ -133,41 +142,43 @@ static struct quantity finish(int128 nano, bool overflow, bool negative) {
   return (struct quantity){negative ? -nano : nano};
 }
 
-// digits × 10^exponent, in nano: keep whole.len + exponent + 9 digits.
+// digits × 10^exponent, in nano. Kubernetes takes the digits as one integer and the length of the
+// fraction off the exponent, where that int32 may wrap again: to it 0.1e-2147483648 is enormous.
 static struct quantity compute_decimal(const struct spelled *spelled) {
   bool rest = false;
   bool overflow = false;
-  long long keep = (long long)spelled->whole.len + spelled->decimal_exponent + 9;
-  int128 nano = leading_digits(spelled, keep, &rest, &overflow);
+  long long exponent = cut_to_int32(spelled->decimal_exponent - (long long)spelled->fraction.len);
+  long long count = (long long)(spelled->whole.len + spelled->fraction.len);
+  int128 nano = leading_digits(spelled, count + exponent + 9, &rest, &overflow);
   return finish(nano + (rest ? 1 : 0), overflow, spelled->negative);
 }
 
-// whole.fraction × 2^exponent. The fraction is exact up to 18 digits, which is more than 2^-60;
-// what stands behind can only round up the last nano.
-#define FRACTION_DIGITS 18
+// 0.fraction × scale, rounded up. From the last digit to the first, so that every digit counts and
+// nothing grows beyond 10 × scale, which is at most 2^60 × 10^9.
+static int128 scale_fraction(struct text fraction, int128 scale) {
+  int128 value = 0;
+  bool rest = false;
+  for (size_t i = fraction.len; i > 0; i--) {
+    int128 tenths = (fraction.data[i - 1] - '0') * scale + value;
+    rest = rest || tenths % 10 != 0;
+    value = tenths / 10;
+  }
+  return value + (rest ? 1 : 0);
+}
 
+// whole.fraction × 2^exponent, in nano.
 static struct quantity compute_binary(const struct spelled *spelled) {
   struct spelled whole = *spelled;
   whole.fraction = (struct text){NULL, 0};
   bool rest = false;
   bool overflow = false;
   int128 units = leading_digits(&whole, (long long)whole.whole.len, &rest, &overflow);
-  int128 limit = QUANTITY_MAX_UNITS >> spelled->binary_exponent;
-  if (overflow || units > limit) {
+  if (overflow || units > QUANTITY_MAX_UNITS >> spelled->binary_exponent) {
     return finish(0, true, spelled->negative);
   }
-  int128 nano = (units << spelled->binary_exponent) * QUANTITY_NANO;
-
-  struct spelled fraction = *spelled;
-  fraction.whole = (struct text){NULL, 0};
-  int128 digits = leading_digits(&fraction, FRACTION_DIGITS, &rest, &overflow);
-  // digits / 10^18 × 2^n × 10^9 = digits × 2^n / 10^9, split so that 2^60 cannot overflow
-  int128 scale = (int128)1 << spelled->binary_exponent;
-  int128 high = digits / QUANTITY_NANO * scale;
-  int128 low = digits % QUANTITY_NANO * scale;
-  nano += high + low / QUANTITY_NANO;
-  bool round_up = low % QUANTITY_NANO != 0 || rest;
-  return finish(nano + (round_up ? 1 : 0), false, spelled->negative);
+  int128 scale = ((int128)1 << spelled->binary_exponent) * QUANTITY_NANO;
+  int128 nano = units * scale + scale_fraction(spelled->fraction, scale);
+  return finish(nano, false, spelled->negative);
 }
 
 bool quantity_parse(struct text text, struct quantity *ret_quantity) {

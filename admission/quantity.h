@@ -18,8 +18,9 @@ struct quantity {
 #define QUANTITY_MAX_UNITS ((int128)9223372036854775807LL)
 
 // Reads the grammar of apimachinery (pkg/api/resource/quantity.go, suffix.go): sign?, digits with
-// an optional point, then Ki..Ei, n u m k M G T P E, or e/E with a signed integer.
-// Returns false, and leaves *ret_quantity alone, when Kubernetes would refuse the text.
+// an optional point, then Ki..Ei, n u m k M G T P E, or e/E with a signed integer. Where that
+// parser differs from its own grammar we follow the parser: "." and "Ki" are 0. tests/quantity/
+// proves it. Returns false, and leaves *ret_quantity alone, when Kubernetes would refuse the text.
 bool quantity_parse(struct text text, struct quantity *ret_quantity);
 
 struct quantity quantity_of_units(long long units);

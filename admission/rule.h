@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "admission/config.h"
+#include "admission/container_resources.h"
 #include "admission/findings.h"
+#include "admission/group_text.h"
 #include "admission/json.h"
 #include "admission/option.h"
 #include "admission/patch.h"
@@ -18,7 +20,9 @@
 #include "admission/quantity.h"
 #include "admission/subject.h"
 #include "admission/text.h"
+#include "admission/toleration.h"
 #include "admission/value.h"
+#include "admission/worker_count.h"
 #include "scripts.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
