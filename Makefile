@@ -1,0 +1,41 @@
+# Thin: each target runs what a person would type. CMakePresets.json says how things are built.
+PRESET ?= dev
+JOBS ?= $(shell nproc)
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test bench lint format
+
+help:
+	@echo 'make demo    build rayfix, send sample pods through it over TLS, show what it fixes'
+	@echo 'make test    build it (PRESET=$(PRESET)) and run every test and lint check'
+	@echo 'make lint    only the lint checks'
+	@echo 'make bench   measure it against nginx (about six minutes)'
+	@echo 'make format  clang-format every C file in place'
+	@echo 'make deps    install the packages that are missing (demo and test do it too)'
+
+deps:
+	@.ci/deps
+
+build: deps
+	@cmake --preset $(PRESET) --log-level=WARNING
+	@cmake --build --preset $(PRESET) -j $(JOBS)
+
+demo: deps
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release --target rayfix -j $(JOBS)
+	@examples/demo.py --rayfix build/release/rayfix
+
+test: build
+	@ctest --preset $(PRESET) -j $(JOBS)
+
+lint: build
+	@ctest --preset $(PRESET) -L lint -j $(JOBS)
+
+bench:
+	@.ci/deps bench
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release --target rayfix -j $(JOBS)
+	@tests/bench/bench.py --rayfix build/release/rayfix $(BENCH_FLAGS)
+
+format:
+	@find . \( -name build -o -name 'build-*' -o -name .git \) -prune -o -name '*.[ch]' -print0 | xargs -0 clang-format -i
