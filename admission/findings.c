@@ -8,6 +8,7 @@ struct findings {
   struct finding *items;
   size_t count;
   size_t capacity;
+  size_t *free;  // after findings_sort(): see last_free()
   bool failed;
 };
 
@@ -88,19 +89,25 @@ static int compare(const void *left, const void *right) {
 }
 
 void findings_sort(struct findings *findings) {
-  if (findings->count > 1) {
-    qsort(findings->items, findings->count, sizeof *findings->items, compare);
+  if (findings->count == 0) {
+    return;
+  }
+  qsort(findings->items, findings->count, sizeof *findings->items, compare);
+  findings->free = arena_calloc(findings->arena, findings->count + 1, sizeof *findings->free);
+  findings->failed = findings->failed || findings->free == NULL;
+  for (size_t i = 0; findings->free != NULL && i <= findings->count; i++) {
+    findings->free[i] = i;
   }
 }
 
-// The first finding of a key.
-static size_t find_key(const struct findings *findings, struct text key) {
-  struct finding first = {.key = key, .measure = (((int128)1 << 126) - 1) * 2 + 1};
+// How many findings stand before a finding of this key and measure.
+static size_t count_before(const struct findings *findings, struct text key, int128 measure) {
+  struct finding wanted = {.key = key, .measure = measure};
   size_t low = 0;
   size_t high = findings->count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (compare(&findings->items[middle], &first) < 0) {
+    if (compare(&findings->items[middle], &wanted) < 0) {
       low = middle + 1;
     } else {
       high = middle;
@@ -109,18 +116,27 @@ static size_t find_key(const struct findings *findings, struct text key) {
   return low;
 }
 
+// The largest number, at most `end`, whose finding `number - 1` is not taken; 0 if all are. Halving
+// the paths keeps this quick when a hostile object has one key a hundred thousand times.
+static size_t last_free(struct findings *findings, size_t end) {
+  size_t *free = findings->free;
+  while (free[end] != end) {
+    free[end] = free[free[end]];
+    end = free[end];
+  }
+  return end;
+}
+
 // The mildest old finding that still covers the new one leaves the worse ones for worse ones.
 bool findings_take(struct findings *old, const struct finding *finding) {
-  struct finding *best = NULL;
-  for (size_t i = find_key(old, finding->key);
-       i < old->count && text_equals(old->items[i].key, finding->key) &&
-       old->items[i].measure >= finding->measure;
-       i++) {
-    best = old->items[i].taken ? best : &old->items[i];
-  }
-  if (best == NULL) {
+  const int128 worst = (((int128)1 << 126) - 1) * 2 + 1;
+  size_t begin = count_before(old, finding->key, worst);
+  size_t end = count_before(old, finding->key, finding->measure - 1);
+  size_t number = begin == end || old->free == NULL ? 0 : last_free(old, end);
+  if (number <= begin) {
     return false;
   }
-  best->taken = true;
+  old->items[number - 1].taken = true;
+  old->free[number] = number - 1;
   return true;
 }

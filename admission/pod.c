@@ -35,10 +35,12 @@ static struct extended_resource *extended_named(struct pod_view *pod, struct tex
   return added;
 }
 
+// Nothing is no resource: names with 0 must not take the places of others, and a negative amount
+// must not make the sum smaller.
 static void count_extended(struct pod_view *pod, struct text name, yyjson_val *amount, bool init) {
   struct quantity quantity;
   if (text_find(name, TEXT("/"), 0) == name.len ||
-      !quantity_parse(json_scalar_text(amount), &quantity)) {
+      !quantity_parse(json_scalar_text(amount), &quantity) || quantity.nano <= 0) {
     return;
   }
   struct extended_resource *resource = extended_named(pod, name);
@@ -61,7 +63,8 @@ static void count_container(struct pod_view *pod, yyjson_val *resources, bool in
   for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL;
        key = yyjson_obj_iter_next(&iter)) {
     struct text name = json_text(key);
-    if (yyjson_obj_getn(limits, name.data, name.len) == NULL) {
+    yyjson_val *limit = yyjson_obj_getn(limits, name.data, name.len);
+    if (limit == NULL || yyjson_is_null(limit)) {
       count_extended(pod, name, yyjson_obj_iter_get_val(key), init);
     }
   }

@@ -12,6 +12,7 @@
 #include "admission/config.h"
 #include "admission/container_resources.h"
 #include "admission/findings.h"
+#include "admission/gcs_address.h"
 #include "admission/group_text.h"
 #include "admission/json.h"
 #include "admission/option.h"

@@ -44,6 +44,8 @@ static int read_template(struct group_view *group, const struct text_list *gpu_r
   if (group->pod == NULL || group->pod_path.data == NULL) {
     return -1;
   }
+  // The group's path is the beginning of its template's, which saves making it.
+  group->path = text_slice(group->pod_path, 0, group->pod_path.len - strlen(".template"));
   if (pod_view_read(json_get(group->object, "template"), gpu_resources, arena, group->pod) != 0) {
     return -1;
   }
@@ -56,15 +58,15 @@ static int read_worker_group(yyjson_val *object, size_t index, struct text clust
                              struct group_view *group) {
   *group = (struct group_view){
       .name = json_get_text(object, "groupName"),
-      .path = arena_printf(arena, "%.*s.workerGroupSpecs[%zu]", TEXT_ARG(cluster_path), index),
+      .pod_path =
+          arena_printf(arena, "%.*s.workerGroupSpecs[%zu].template", TEXT_ARG(cluster_path), index),
       .object = object,
       .replicas = read_count(object, "replicas"),
       .min_replicas = read_count(object, "minReplicas"),
       .max_replicas = read_count(object, "maxReplicas"),
       .hosts = read_count(object, "numOfHosts"),
   };
-  group->pod_path = arena_printf(arena, "%.*s.template", TEXT_ARG(group->path));
-  return group->path.data == NULL ? -1 : read_template(group, gpu_resources, arena);
+  return read_template(group, gpu_resources, arena);
 }
 
 static int read_head_group(yyjson_val *object, struct text cluster_path,
@@ -73,11 +75,10 @@ static int read_head_group(yyjson_val *object, struct text cluster_path,
   *group = (struct group_view){
       .is_head = true,
       .name = TEXT("head"),
-      .path = arena_printf(arena, "%.*s.headGroupSpec", TEXT_ARG(cluster_path)),
+      .pod_path = arena_printf(arena, "%.*s.headGroupSpec.template", TEXT_ARG(cluster_path)),
       .object = object,
   };
-  group->pod_path = arena_printf(arena, "%.*s.template", TEXT_ARG(group->path));
-  return group->path.data == NULL ? -1 : read_template(group, gpu_resources, arena);
+  return read_template(group, gpu_resources, arena);
 }
 
 static int read_groups(struct subject *subject, const struct text_list *gpu_resources,

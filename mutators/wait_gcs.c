@@ -18,161 +18,6 @@ struct wait_gcs_options {
   bool inject_when_missing;
 };
 
-// ---- addresses ----
-
-// The head's GCS. Both parts consist of such characters only that they mean nothing to a shell.
-struct address {
-  struct text host;
-  struct text port;
-};
-
-static bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-// [A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?, at most 253 long.
-static bool is_host(struct text host) {
-  if (host.len == 0 || host.len > 253 || !is_alphanumeric(host.data[0]) ||
-      !is_alphanumeric(host.data[host.len - 1])) {
-    return false;
-  }
-  for (size_t i = 0; i < host.len; i++) {
-    if (!is_alphanumeric(host.data[i]) && host.data[i] != '.' && host.data[i] != '-') {
-      return false;
-    }
-  }
-  return true;
-}
-
-static bool is_port(struct text port) {
-  unsigned long long number = 0;
-  return port.len <= 5 && text_to_unsigned(port, 65535, &number) && number > 0;
-}
-
-static bool is_local(struct text host) {
-  return text_equals_ignoring_case(host, TEXT("localhost")) ||
-         text_starts_with(host, TEXT("127.")) || text_equals(host, TEXT("0.0.0.0"));
-}
-
-// Reads HOST:PORT, split at the last colon. rayStartParams.port is a free string, "$PORT" for
-// example, so anything may stand there.
-static bool address_parse(struct text text, struct address *ret_address) {
-  size_t colon = text.len;
-  while (colon > 0 && text.data[colon - 1] != ':') {
-    colon--;
-  }
-  if (colon == 0) {
-    return false;
-  }
-  struct address address = {text_slice(text, 0, colon - 1), text_slice(text, colon, text.len)};
-  if (!is_host(address.host) || !is_port(address.port)) {
-    return false;
-  }
-  *ret_address = address;
-  return true;
-}
-
-static bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-// The word of a shell line that starts at `from`. KubeRay's second one ends in a semicolon.
-static struct text word_at(struct text line, size_t from) {
-  size_t end = from;
-  while (end < line.len && !is_blank(line.data[end]) && line.data[end] != ';') {
-    end++;
-  }
-  return text_slice(line, from, end);
-}
-
-// What a search for an address has come to: every word that is found must be the same HOST:PORT.
-struct address_search {
-  bool found;
-  bool bad;
-  struct address address;
-};
-
-static void search_add(struct address_search *search, struct text word) {
-  struct address address;
-  if (!address_parse(word, &address)) {
-    search->bad = true;
-  } else if (!search->found) {
-    search->address = address;
-  } else if (!text_equals(address.host, search->address.host) ||
-             !text_equals(address.port, search->address.port)) {
-    search->bad = true;
-  }
-  search->found = true;
-}
-
-static struct address_search search_health_checks(struct text script) {
-  struct address_search search = {0};
-  for (size_t at = text_find(script, HEALTH_CHECK, 0); at < script.len;
-       at = text_find(script, HEALTH_CHECK, at + 1)) {
-    search_add(&search, word_at(script, at + HEALTH_CHECK.len));
-  }
-  return search;
-}
-
-// Every `--address=WORD` and `--address WORD` in one string of a command.
-static void search_option(struct text line, struct address_search *search) {
-  const struct text option = TEXT("--address");
-  for (size_t at = text_find(line, option, 0); at < line.len;
-       at = text_find(line, option, at + 1)) {
-    size_t value = at + option.len;
-    bool starts_word = at == 0 || is_blank(line.data[at - 1]);
-    if (!starts_word || value >= line.len ||
-        (line.data[value] != '=' && !is_blank(line.data[value]))) {
-      continue;
-    }
-    value++;
-    while (value < line.len && is_blank(line.data[value])) {
-      value++;
-    }
-    search_add(search, word_at(line, value));
-  }
-}
-
-static void search_arguments(yyjson_val *array, struct address_search *search) {
-  bool is_value = false;  // `--address` was the argument before
-  yyjson_arr_iter iter = yyjson_arr_iter_with(array);
-  for (yyjson_val *item = yyjson_arr_iter_next(&iter); item != NULL;
-       item = yyjson_arr_iter_next(&iter)) {
-    struct text argument = json_text(item);
-    if (is_value) {
-      search_add(search, argument);
-    } else {
-      search_option(argument, search);
-    }
-    is_value = !is_value && text_equals(argument, TEXT("--address"));
-  }
-}
-
-// Where the Ray container will look for its head: the first source that says anything decides.
-static bool head_address(const struct container_view *ray, struct address *ret_address) {
-  struct env_value address = container_env(ray, TEXT("RAY_ADDRESS"));
-  struct env_value host = container_env(ray, TEXT("FQ_RAY_IP"));
-  struct env_value port = container_env(ray, TEXT("RAY_PORT"));
-  if (address.kind == ENV_INDIRECT) {
-    return false;
-  }
-  if (address.value.len > 0) {
-    return address_parse(address.value, ret_address);
-  }
-  if (host.kind == ENV_INDIRECT || host.value.len > 0) {
-    *ret_address = (struct address){host.value, TEXT("6379")};
-    if (port.kind == ENV_INDIRECT || port.value.len > 0) {
-      ret_address->port = port.value;
-    }
-    return is_host(ret_address->host) && is_port(ret_address->port);
-  }
-  struct address_search search = {0};
-  search_arguments(ray->command, &search);
-  search_arguments(ray->args, &search);
-  *ret_address = search.address;
-  return search.found && !search.bad;
-}
-
 // ---- the init containers named wait-gcs-ready ----
 
 // KubeRay's own, as it is in v0.6 to v1.7: `/bin/bash X --` with one script that asks for the
@@ -229,7 +74,7 @@ static const char *choose_mode(const struct container_view *container, int check
 // All that is needed to write the container.
 struct program {
   const struct wait_gcs_options *options;
-  struct address address;
+  struct gcs_address address;
   const char *mode;
   struct text seconds;  // 0: wait without end
 };
@@ -271,7 +116,7 @@ static yyjson_mut_val *string_list(struct patch *patch, const struct text *items
 }
 
 static yyjson_mut_val *native_args(const struct program *program, struct patch *patch) {
-  const struct address *address = &program->address;
+  const struct gcs_address *address = &program->address;
   const struct text args[] = {
       patch_text(patch, "%.*s:%.*s", TEXT_ARG(address->host), TEXT_ARG(address->port)),
       patch_text(patch, "--mode=%s", program->mode),
@@ -361,13 +206,11 @@ static void rewrite_native(const struct pod_view *pod, const struct container_vi
 
 static void rewrite(const struct pod_view *pod, const struct container_view *container,
                     struct program *program, struct patch *patch) {
-  struct address_search search =
-      search_health_checks(json_text(yyjson_arr_get(container->args, 0)));
-  if (search.bad) {
+  struct text script = json_text(yyjson_arr_get(container->args, 0));
+  if (!gcs_address_in_script(script, HEALTH_CHECK, &program->address)) {
     patch_note(patch, "the address of ray health-check is not one plain HOST:PORT");
     return;
   }
-  program->address = search.address;
   if (!program_plan(program, container, patch)) {
     return;
   }
@@ -479,7 +322,7 @@ static void inject(const struct pod_view *pod, struct program *program, struct p
     patch_note(patch, "no wait-gcs-ready added: the Ray container does not start with bash");
     return;
   }
-  if (!head_address(pod->ray, &program->address) || is_local(program->address.host)) {
+  if (!gcs_address_of_ray(pod->ray, &program->address) || gcs_address_is_local(&program->address)) {
     patch_note(patch, "no wait-gcs-ready added: no plain HOST:PORT of a head elsewhere");
     return;
   }
