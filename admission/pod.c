@@ -37,43 +37,48 @@ static struct extended_resource *extended_named(struct pod_view *pod, struct tex
 
 // Nothing is no resource: names with 0 must not take the places of others, and a negative amount
 // must not make the sum smaller.
-static void count_extended(struct pod_view *pod, struct text name, yyjson_val *amount, bool init) {
+// What a container's resources are counted into.
+struct resource_count {
+  struct pod_view *pod;
+  const struct text_list *gpu_resources;
+  bool init;
+};
+
+static void count_extended(const struct resource_count *count, struct text name,
+                           yyjson_val *amount) {
   struct quantity quantity;
   if (text_find(name, TEXT("/"), 0) == name.len ||
       !quantity_parse(json_scalar_text(amount), &quantity) || quantity.nano <= 0) {
-    return;
+    return;  // what is negative must not make a sum smaller; rule `quantities` reports it
   }
-  struct extended_resource *resource = extended_named(pod, name);
+  // GPUs are summed here and not over the list, so that no number of other resources hides them.
+  if (!count->init && resource_is_gpu(name, count->gpu_resources)) {
+    count->pod->gpus = quantity_add(count->pod->gpus, quantity);
+  }
+  struct extended_resource *resource = extended_named(count->pod, name);
   if (resource != NULL) {
-    struct quantity *sum = init ? &resource->init_containers : &resource->containers;
+    struct quantity *sum = count->init ? &resource->init_containers : &resource->containers;
     *sum = quantity_add(*sum, quantity);
   }
 }
 
 // Limits first: extended resources may be given there alone. A request counts only where there is
 // no limit of that name.
-static void count_container(struct pod_view *pod, yyjson_val *resources, bool init) {
+static void count_container(const struct resource_count *count, yyjson_val *resources) {
   yyjson_val *limits = json_get(resources, "limits");
-  yyjson_obj_iter iter = yyjson_obj_iter_with(limits);
-  for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL;
-       key = yyjson_obj_iter_next(&iter)) {
-    count_extended(pod, json_text(key), yyjson_obj_iter_get_val(key), init);
+  size_t index = 0;
+  size_t size = 0;
+  yyjson_val *key = NULL;
+  yyjson_val *amount = NULL;
+  yyjson_obj_foreach(limits, index, size, key, amount) {
+    count_extended(count, json_text(key), amount);
   }
-  iter = yyjson_obj_iter_with(json_get(resources, "requests"));
-  for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL;
-       key = yyjson_obj_iter_next(&iter)) {
+  yyjson_val *requests = json_get(resources, "requests");
+  yyjson_obj_foreach(requests, index, size, key, amount) {
     struct text name = json_text(key);
     yyjson_val *limit = yyjson_obj_getn(limits, name.data, name.len);
     if (limit == NULL || yyjson_is_null(limit)) {
-      count_extended(pod, name, yyjson_obj_iter_get_val(key), init);
-    }
-  }
-}
-
-static void sum_gpus(struct pod_view *pod, const struct text_list *gpu_resources) {
-  for (size_t i = 0; i < pod->extended_count; i++) {
-    if (resource_is_gpu(pod->extended[i].name, gpu_resources)) {
-      pod->gpus = quantity_add(pod->gpus, pod->extended[i].containers);
+      count_extended(count, name, amount);
     }
   }
 }
@@ -95,8 +100,8 @@ static const struct json_field container_fields[] = {
     FIELD(struct container_view, security_context, "securityContext"),
 };
 
-static int read_containers(struct pod_view *pod, yyjson_val *array, bool init, struct arena *arena,
-                           struct container_list *ret_list) {
+static int read_containers(const struct resource_count *resources, yyjson_val *array,
+                           struct arena *arena, struct container_list *ret_list) {
   size_t count = yyjson_arr_size(array);
   if (count == 0) {
     return 0;
@@ -110,7 +115,7 @@ static int read_containers(struct pod_view *pod, yyjson_val *array, bool init, s
     items[i].index = i;
     items[i].object = yyjson_arr_iter_next(&iter);
     json_fields(items[i].object, container_fields, COUNT(container_fields), &items[i]);
-    count_container(pod, items[i].resources, init);
+    count_container(resources, items[i].resources);
   }
   *ret_list = (struct container_list){items, count};
   return 0;
@@ -273,11 +278,12 @@ int pod_view_read(yyjson_val *object, const struct text_list *gpu_resources, str
   pod->host_pid = json_is_true(spec.host_pid);
   pod->share_process_namespace = json_is_true(spec.share_process_namespace);
   pod->windows = json_is_string(yyjson_obj_get(spec.os, "name"), TEXT("windows"));
-  if (read_containers(pod, spec.containers, false, arena, &pod->containers) != 0 ||
-      read_containers(pod, spec.init_containers, true, arena, &pod->init_containers) != 0) {
+  struct resource_count resources = {pod, gpu_resources, false};
+  struct resource_count init_resources = {pod, gpu_resources, true};
+  if (read_containers(&resources, spec.containers, arena, &pod->containers) != 0 ||
+      read_containers(&init_resources, spec.init_containers, arena, &pod->init_containers) != 0) {
     return -1;
   }
-  sum_gpus(pod, gpu_resources);
   pod->ray = find_ray_container(&pod->containers);
   return 0;
 }

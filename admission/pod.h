@@ -46,8 +46,9 @@ struct extended_resource {
   struct quantity init_containers;
 };
 
-// More distinct extended resources than this in one pod are not looked at: no node has so many,
-// and the bound keeps the pass linear in hostile input.
+// More distinct extended resources than this in one pod are not listed: no node has so many, and
+// the bound keeps the pass linear in hostile input. Amounts of zero are not listed at all, so that
+// they cannot fill the list. `gpus` counts all GPUs, listed or not.
 #define POD_EXTENDED_RESOURCES_MAX 32
 
 struct pod_view {

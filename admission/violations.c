@@ -21,6 +21,29 @@ struct violations *violations_new(struct arena *arena) {
   return violations;
 }
 
+// What a stranger wrote, a group's name say, must not break out of its line or steer a terminal:
+// control characters become blanks. The text itself if there are none.
+static struct text clean(struct violations *violations, struct text text) {
+  char *copy = NULL;
+  for (size_t i = 0; i < text.len; i++) {
+    unsigned char c = (unsigned char)text.data[i];
+    if (c >= 0x20 && c != 0x7F) {
+      continue;
+    }
+    if (copy == NULL) {
+      struct text copied = arena_copy(violations->arena, text);
+      if (copied.data == NULL) {
+        violations->failed = true;
+        return copied;
+      }
+      copy = (char *)(uintptr_t)copied.data;
+      text = copied;
+    }
+    copy[i] = ' ';
+  }
+  return text;
+}
+
 void violations_add(struct violations *violations, const struct validator *validator,
                     const struct finding *finding, enum validator_action action,
                     bool there_before) {
@@ -43,11 +66,11 @@ void violations_add(struct violations *violations, const struct validator *valid
       .id = validator->id,
       .action = (int)action,
       .there_before = there_before,
-      .path = finding->path,
-      .message = finding->message,
-      .found = finding->found,
-      .wanted = finding->wanted,
-      .fix = finding->fix,
+      .path = clean(violations, finding->path),
+      .message = clean(violations, finding->message),
+      .found = clean(violations, finding->found),
+      .wanted = clean(violations, finding->wanted),
+      .fix = clean(violations, finding->fix),
   };
 }
 
@@ -103,9 +126,10 @@ static struct text denial_line(struct violations *violations, const struct viola
 }
 
 static struct text denial(struct violations *violations, const struct subject *subject) {
+  struct text name = clean(violations, subject->name);
   struct text message =
       arena_printf(violations->arena, "rayfix refuses %.*s '%.*s': %zu violation%s",
-                   TEXT_ARG(subject->kind_name), TEXT_ARG(subject->name), violations->denied,
+                   TEXT_ARG(subject->kind_name), TEXT_ARG(name), violations->denied,
                    violations->denied == 1 ? "" : "s");
   size_t lines = 0;
   for (size_t i = 0; i < violations->count && lines < DENIAL_LINES_MAX; i++) {

@@ -136,7 +136,17 @@ START_TEST(more_extended_resources_than_looked_at) {
   buffer_append(&json, "", 1);
   view(json.data);
   ck_assert_uint_eq(pod.extended_count, POD_EXTENDED_RESOURCES_MAX);
+  ck_assert(pod.gpus.nano == 100 * QUANTITY_NANO);
   buffer_free(&json);
+}
+END_TEST
+
+START_TEST(zero_amounts_do_not_fill_the_list) {
+  view(
+      "{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"a.io/x\":\"0\",\"a.io/y\":0,"
+      "\"amd.com/gpu\":\"2\"}}}]}}");
+  ck_assert_uint_eq(pod.extended_count, 1);
+  ck_assert(pod.gpus.nano == 2 * QUANTITY_NANO);
 }
 END_TEST
 
@@ -169,6 +179,7 @@ static void add_tests(TCase *tcase) {
   tcase_add_test(tcase, trap_29_gpus);
   tcase_add_test(tcase, gpu_names);
   tcase_add_test(tcase, more_extended_resources_than_looked_at);
+  tcase_add_test(tcase, zero_amounts_do_not_fill_the_list);
   tcase_add_test(tcase, wrong_types_are_absent);
 }
 
