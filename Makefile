@@ -34,7 +34,8 @@ lint: build
 bench:
 	@.ci/deps bench
 	@cmake --preset release --log-level=WARNING
-	@cmake --build --preset release --target rayfix -j $(JOBS)
+	@cmake --build --preset release --target rayfix validate_cost -j $(JOBS)
+	@build/release/validate_cost
 	@tests/bench/bench.py --rayfix build/release/rayfix $(BENCH_FLAGS)
 
 format:

@@ -86,15 +86,20 @@ static yyjson_mut_val *step_member(yyjson_mut_val *object, struct text *path) {
   return found;
 }
 
-// The item of "[3]…".
-static yyjson_mut_val *step_item(yyjson_mut_val *array, struct text *path) {
+// The item of "[3]…", or the member of "[nvidia.com/gpu]…".
+static yyjson_mut_val *step_bracket(yyjson_mut_val *parent, struct text *path) {
   size_t close = text_find(*path, TEXT("]"), 0);
   unsigned long long index = 0;
-  if (close == path->len || !text_to_unsigned(text_slice(*path, 1, close), SIZE_MAX, &index)) {
+  if (close == path->len) {
     return NULL;
   }
+  struct text step = text_slice(*path, 1, close);
   *path = text_slice(*path, close + 1, path->len);
-  return yyjson_mut_arr_get(array, (size_t)index);
+  if (yyjson_mut_is_obj(parent)) {
+    return yyjson_mut_obj_getn(parent, step.data, step.len);
+  }
+  return text_to_unsigned(step, SIZE_MAX, &index) ? yyjson_mut_arr_get(parent, (size_t)index)
+                                                  : NULL;
 }
 
 size_t manifest_lines_find(struct manifest_lines *lines, yyjson_mut_val *object, struct text path,
@@ -107,8 +112,8 @@ size_t manifest_lines_find(struct manifest_lines *lines, yyjson_mut_val *object,
     if (path.data[0] == '.') {
       path = text_slice(path, 1, path.len);
     }
-    bool item = path.len > 0 && path.data[0] == '[';
-    object = item ? step_item(object, &path) : step_member(object, &path);
+    bool bracket = path.len > 0 && path.data[0] == '[';
+    object = bracket ? step_bracket(object, &path) : step_member(object, &path);
     line = object == NULL ? line : line_of(lines, object, line);
   }
   return line;

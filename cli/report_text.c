@@ -54,6 +54,10 @@ static void put_summary(struct buffer *out, const struct tally *tally) {
     buffer_printf(out, "; %zu of other kinds skipped", tally->skipped);
   }
   buffer_append(out, "\n", 1);
+  if (tally->denied + tally->warned > 0) {
+    buffer_append_text(out, TEXT("'rayfix explain RULE' says why, how to set a limit and how to be "
+                                 "exempted.\n"));
+  }
 }
 
 const struct report_format report_text = {

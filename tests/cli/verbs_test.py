@@ -92,9 +92,16 @@ class Verbs(unittest.TestCase):
         files = glob.glob(os.path.join(SOURCE, "mutators", "*.c"))
         names = sorted(os.path.basename(name)[:-2].replace("_", "-") for name in files)
         self.assertEqual(sorted(rule["name"] for rule in rules if rule["kind"] == "mutator"), names)
+        files = glob.glob(os.path.join(SOURCE, "validators", "*.c"))
+        names = sorted(os.path.basename(name)[:-2].replace("_", "-") for name in files)
+        self.assertEqual(sorted(rule["name"] for rule in rules if rule["kind"] == "validator"),
+                         names)
         table = rayfix("rules").stdout.decode()
         for rule in rules:
-            self.assertIn(rule["defaultMode"], ("enforce", "audit", "off"))
+            if rule["kind"] == "mutator":
+                self.assertIn(rule["defaultMode"], ("enforce", "audit", "off"))
+            else:
+                self.assertIn(rule["defaultAction"], ("deny", "warn", "audit", "off"))
             self.assertIn(rule["summary"], table)
             for option in rule["options"]:
                 self.assertTrue(option["key"] and option["type"] and option["help"])
