@@ -20,30 +20,12 @@ void answer_audit(struct answer *answer, const char *key, struct text value) {
   }
 }
 
-// At most `max` bytes, cut between two UTF-8 characters.
-static struct text cut(struct text text, size_t max) {
-  if (text.len <= max) {
-    return text;
-  }
-  size_t len = max;
-  while (len > 0 && ((unsigned char)text.data[len] & 0xC0) == 0x80) {
-    len--;
-  }
-  return text_slice(text, 0, len);
-}
-
-// The API server drops a warning with a control character in it, newline and tab too.
-static struct text without_controls(struct text text, char *clean) {
-  for (size_t i = 0; i < text.len; i++) {
-    unsigned char c = (unsigned char)text.data[i];
-    clean[i] = c < 0x20 || c == 0x7F ? ' ' : text.data[i];
-  }
-  return (struct text){clean, text.len};
-}
-
 static void write_warning(struct buffer *out, struct text warning) {
   char clean[ANSWER_WARNING_BYTES];
-  buffer_append_json_string(out, without_controls(cut(warning, ANSWER_WARNING_BYTES), clean));
+  struct text shown = text_cut(warning, sizeof clean);
+  memcpy(clean, shown.data, shown.len);
+  text_blank_controls(clean, shown.len);
+  buffer_append_json_string(out, (struct text){clean, shown.len});
 }
 
 static void write_warnings(const struct answer *answer, struct arena *arena, struct buffer *out) {
@@ -74,7 +56,7 @@ static void write_audit(const struct answer *answer, struct buffer *out) {
     buffer_append(out, ",", i == 0 ? 0 : 1);
     buffer_append_json_string(out, text_of(answer->audit[i].key));
     buffer_append_text(out, TEXT(":"));
-    buffer_append_json_string(out, cut(answer->audit[i].value, ANSWER_AUDIT_BYTES));
+    buffer_append_json_string(out, text_cut(answer->audit[i].value, ANSWER_AUDIT_BYTES));
   }
   buffer_append_text(out, TEXT("}"));
 }
@@ -82,7 +64,7 @@ static void write_audit(const struct answer *answer, struct buffer *out) {
 static void write_status_members(int code, const char *reason, struct text message,
                                  struct buffer *out) {
   buffer_append_text(out, TEXT("\"status\":\"Failure\",\"message\":"));
-  buffer_append_json_string(out, cut(message, ANSWER_MESSAGE_BYTES));
+  buffer_append_json_string(out, text_cut(message, ANSWER_MESSAGE_BYTES));
   buffer_printf(out, ",\"reason\":\"%s\",\"code\":%d}", reason, code);
 }
 

@@ -15,8 +15,9 @@ struct chunk {
 struct arena {
   struct chunk *newest;
   size_t max_bytes;
-  size_t held;              // capacity of all chunks
-  size_t used;              // handed out since the last reset
+  size_t held;  // capacity of all chunks
+  size_t used;  // handed out since the last reset
+  bool limit_reached;
   size_t allocations_left;  // see arena_fail_after()
   yyjson_alc yyjson;
 };
@@ -107,12 +108,14 @@ void arena_reset(struct arena *arena) {
   }
   arena->newest->used = 0;
   arena->used = 0;
+  arena->limit_reached = false;
 }
 
 // A chunk at least as large as all before it, so that the number of chunks grows with the
 // logarithm of what is asked for.
 static bool add_chunk(struct arena *arena, size_t size) {
   if (arena->held > arena->max_bytes || size > arena->max_bytes - arena->held) {
+    arena->limit_reached = true;
     return false;
   }
   size_t room = arena->max_bytes - arena->held;
@@ -170,6 +173,32 @@ struct text arena_copy(struct arena *arena, struct text text) {
   return (struct text){copy, text.len};
 }
 
+static char *put(char *to, struct text text) {
+  if (text.len > 0) {
+    memcpy(to, text.data, text.len);
+  }
+  return to + text.len;
+}
+
+struct text arena_join(struct arena *arena, const struct text *items, size_t count,
+                       struct text separator) {
+  size_t len = 0;
+  for (size_t i = 0; i < count; i++) {
+    len += items[i].len + (i > 0 ? separator.len : 0);
+  }
+  char *joined = arena_alloc(arena, len + 1);
+  if (joined == NULL) {
+    return (struct text){NULL, 0};
+  }
+  char *end = joined;
+  for (size_t i = 0; i < count; i++) {
+    end = put(end, i > 0 ? separator : TEXT(""));
+    end = put(end, items[i]);
+  }
+  *end = '\0';
+  return (struct text){joined, len};
+}
+
 // Short texts, nearly all, are formatted once, straight into a piece of this size.
 #define SHORT_TEXT 256
 
@@ -202,6 +231,10 @@ struct text arena_printf(struct arena *arena, const char *format, ...) {
 
 const yyjson_alc *arena_yyjson(struct arena *arena) {
   return &arena->yyjson;
+}
+
+bool arena_limit_reached(const struct arena *arena) {
+  return arena->limit_reached;
 }
 
 size_t arena_used(const struct arena *arena) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <yyjson.h>
 
@@ -29,6 +30,10 @@ void *arena_calloc(struct arena *arena, size_t count, size_t size);
 // A NUL-terminated copy; .data is NULL when memory is short.
 struct text arena_copy(struct arena *arena, struct text text);
 
+// The items with `separator` between them, NUL-terminated; .data is NULL when memory is short.
+struct text arena_join(struct arena *arena, const struct text *items, size_t count,
+                       struct text separator);
+
 // A formatted, NUL-terminated text; .data is NULL when memory is short.
 __attribute__((format(printf, 2, 3))) struct text arena_printf(struct arena *arena,
                                                                const char *format, ...);
@@ -37,6 +42,10 @@ __attribute__((format(printf, 2, 0))) struct text arena_vprintf(struct arena *ar
 
 // The arena as an allocator for yyjson. Borrowed: valid as long as the arena.
 const yyjson_alc *arena_yyjson(struct arena *arena);
+
+// True if an allocation was refused since the last reset because of `max_bytes`, not because the
+// machine is short of memory: asking again would end the same way.
+bool arena_limit_reached(const struct arena *arena);
 
 // Bytes handed out since the last reset.
 size_t arena_used(const struct arena *arena);

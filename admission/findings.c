@@ -8,6 +8,7 @@ struct findings {
   struct finding *items;
   size_t count;
   size_t capacity;
+  size_t left_out;
   size_t *free;  // after findings_sort(): see last_free()
   bool failed;
 };
@@ -39,12 +40,17 @@ static bool grow(struct findings *findings) {
 }
 
 void findings_add(struct findings *findings, struct finding finding) {
-  if (grow(findings)) {
+  if (findings->count == FINDINGS_MAX) {
+    findings->left_out++;
+  } else if (grow(findings)) {
     findings->items[findings->count++] = finding;
   }
 }
 
 struct text findings_text(struct findings *findings, const char *format, ...) {
+  if (findings->count == FINDINGS_MAX) {
+    return TEXT("");
+  }
   va_list args;
   va_start(args, format);
   struct text text = arena_vprintf(findings->arena, format, args);
@@ -70,14 +76,21 @@ size_t findings_count(const struct findings *findings) {
   return findings->count;
 }
 
+size_t findings_left_out(const struct findings *findings) {
+  return findings->left_out;
+}
+
 const struct finding *findings_get(const struct findings *findings, size_t index) {
   return &findings->items[index];
 }
 
-// By key, and the worst of one key first.
+// By level and key, and the worst of one key first.
 static int compare(const void *left, const void *right) {
   const struct finding *a = left;
   const struct finding *b = right;
+  if (a->level != b->level) {
+    return a->level < b->level ? -1 : 1;
+  }
   if (a->key.len != b->key.len) {
     return a->key.len < b->key.len ? -1 : 1;
   }
@@ -100,9 +113,10 @@ void findings_sort(struct findings *findings) {
   }
 }
 
-// How many findings stand before a finding of this key and measure.
-static size_t count_before(const struct findings *findings, struct text key, int128 measure) {
-  struct finding wanted = {.key = key, .measure = measure};
+// How many findings stand before one like `finding` with this measure.
+static size_t count_before(const struct findings *findings, const struct finding *finding,
+                           int128 measure) {
+  struct finding wanted = {.level = finding->level, .key = finding->key, .measure = measure};
   size_t low = 0;
   size_t high = findings->count;
   while (low < high) {
@@ -130,8 +144,8 @@ static size_t last_free(struct findings *findings, size_t end) {
 // The mildest old finding that still covers the new one leaves the worse ones for worse ones.
 bool findings_take(struct findings *old, const struct finding *finding) {
   const int128 worst = (((int128)1 << 126) - 1) * 2 + 1;
-  size_t begin = count_before(old, finding->key, worst);
-  size_t end = count_before(old, finding->key, finding->measure - 1);
+  size_t begin = count_before(old, finding, worst);
+  size_t end = count_before(old, finding, finding->measure - 1);
   size_t number = begin == end || old->free == NULL ? 0 : last_free(old, end);
   if (number <= begin) {
     return false;

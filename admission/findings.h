@@ -34,7 +34,10 @@ struct findings;
 struct findings *findings_new(struct arena *arena);
 
 // Adds one finding. Memory failures are remembered (findings_failed()), so rules check nothing.
-// Every finding is kept, however many: the ratchet must see each of them.
+// Beyond the maximum findings are counted, not kept, and findings_text() makes no more texts: a
+// hostile object of a few megabytes must not fill the arena. A rule that leaves some out counts as
+// violated by something new (validate.c), since the ratchet cannot have seen them.
+#define FINDINGS_MAX 2000  // of one rule in one object
 void findings_add(struct findings *findings, struct finding finding);
 
 // An arena-owned text for a finding; .data NULL and the failure remembered when memory is short.
@@ -46,7 +49,8 @@ struct text findings_path(struct findings *findings, struct text parent, const c
 
 struct arena *findings_arena(struct findings *findings);
 bool findings_failed(const struct findings *findings);
-size_t findings_count(const struct findings *findings);
+size_t findings_count(const struct findings *findings);  // that are kept
+size_t findings_left_out(const struct findings *findings);
 const struct finding *findings_get(const struct findings *findings, size_t index);
 
 // ---- the ratchet (semantics §4.5) ----
@@ -55,6 +59,7 @@ const struct finding *findings_get(const struct findings *findings, size_t index
 // once, on the findings of the old object. Indexes change.
 void findings_sort(struct findings *findings);
 
-// True if `old` (sorted) has a finding with this key that is at least as bad. Each old finding
+// True if `old` (sorted) has a finding with this key that is at least as bad; what was only advice
+// does not cover a violation. Each old finding
 // answers for one new finding, so that a copy of a bad group is a new violation.
 bool findings_take(struct findings *old, const struct finding *finding);

@@ -1,7 +1,5 @@
 #include "admission/mutate.h"
 
-#include <stdio.h>
-
 #include "admission/json.h"
 #include "admission/patch.h"
 #include "admission/rule.h"
@@ -45,21 +43,27 @@ static struct text out_of_scope(const struct pod_view *pod, bool allow_opt_out) 
 
 // The annotation rayfix.io/<rule>: "false".
 static bool opted_out(const struct pod_view *pod, const struct mutator *mutator) {
+  static const struct text prefix = {"rayfix.io/", sizeof "rayfix.io/" - 1};
+  struct text name = text_of(mutator->name);
   char key[sizeof "rayfix.io/" + RULE_NAME_MAX];
-  snprintf(key, sizeof key, "rayfix.io/%s", mutator->name);
-  return json_is_string(yyjson_obj_get(pod->annotations, key), TEXT("false"));
+  if (name.len > RULE_NAME_MAX) {
+    return false;
+  }
+  memcpy(key, prefix.data, prefix.len);
+  memcpy(key + prefix.len, name.data, name.len);
+  return json_is_string(yyjson_obj_getn(pod->annotations, key, prefix.len + name.len),
+                        TEXT("false"));
 }
 
 // ---- one rule ----
 
 static struct text list_pointers(struct patch *patch, size_t from, struct arena *arena) {
-  struct text list = TEXT("");
-  for (size_t i = from; i < patch_count(patch) && list.data != NULL; i++) {
-    struct text pointer = patch_pointer(patch, i);
-    list =
-        arena_printf(arena, "%.*s%s%.*s", TEXT_ARG(list), i == from ? "" : ", ", TEXT_ARG(pointer));
+  size_t count = patch_count(patch) - from;
+  struct text *pointers = arena_calloc(arena, count + 1, sizeof *pointers);
+  for (size_t i = 0; pointers != NULL && i < count; i++) {
+    pointers[i] = patch_pointer(patch, from + i);
   }
-  return list;
+  return pointers == NULL ? (struct text){NULL, 0} : arena_join(arena, pointers, count, TEXT(", "));
 }
 
 // Mode audit: say what would have changed, and take it back.
@@ -135,14 +139,15 @@ static bool names_contain(struct text names, struct text name) {
 // The names of the rules with this result, and those in `also`, sorted (as the table is).
 static struct text list_rules(const struct rule_report *reports, enum rule_result result,
                               struct text also, struct arena *arena) {
-  struct text list = TEXT("");
-  for (size_t i = 0; i < mutator_count && list.data != NULL; i++) {
-    if (reports[i].result == result || names_contain(also, text_of(reports[i].rule))) {
-      list = arena_printf(arena, "%.*s%s%s", TEXT_ARG(list), list.len == 0 ? "" : ",",
-                          reports[i].rule);
+  struct text *names = arena_calloc(arena, mutator_count + 1, sizeof *names);
+  size_t count = 0;
+  for (size_t i = 0; names != NULL && i < mutator_count; i++) {
+    struct text name = text_of(reports[i].rule);
+    if (reports[i].result == result || names_contain(also, name)) {
+      names[count++] = name;
     }
   }
-  return list;
+  return names == NULL ? (struct text){NULL, 0} : arena_join(arena, names, count, TEXT(","));
 }
 
 // rayfix.io/applied is a record for people and decides nothing: users can set it. What an earlier

@@ -144,10 +144,12 @@ struct env_value container_env(const struct container_view *container, struct te
     if (!json_is_string(yyjson_obj_get(entry, "name"), name)) {
       continue;
     }
-    if (json_get(entry, "valueFrom") != NULL) {
+    struct text value = json_get_text(entry, "value");
+    // The kubelet expands $(NAME), so that text is no more known than a valueFrom.
+    if (json_get(entry, "valueFrom") != NULL || text_contains(value, TEXT("$("))) {
       found = (struct env_value){ENV_INDIRECT, {NULL, 0}};
     } else {
-      found = (struct env_value){ENV_LITERAL, json_get_text(entry, "value")};
+      found = (struct env_value){ENV_LITERAL, value};
     }
   }
   return found;

@@ -92,7 +92,7 @@ bool resource_is_gpu(struct text name, const struct text_list *more);
 enum env_kind {
   ENV_ABSENT,
   ENV_LITERAL,   // .value is set
-  ENV_INDIRECT,  // valueFrom: nobody can know it here
+  ENV_INDIRECT,  // valueFrom or $(NAME): nobody can know it here
 };
 
 struct env_value {

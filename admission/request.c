@@ -24,8 +24,8 @@ static enum request_status check_version(yyjson_val *review, struct arena *arena
       json_is_string(version, TEXT("admission.k8s.io/v1"))) {
     return REQUEST_OK;
   }
-  struct text found_kind = text_slice(shown(kind), 0, 128);
-  struct text found_version = text_slice(shown(version), 0, 128);
+  struct text found_kind = text_cut(shown(kind), 128);
+  struct text found_version = text_cut(shown(version), 128);
   return bad(arena, ret_message,
              arena_printf(arena, "found kind %.*s of apiVersion %.*s; " UNDERSTOOD,
                           TEXT_ARG(found_kind), TEXT_ARG(found_version)));
@@ -69,7 +69,7 @@ static enum request_status check_duplicates(yyjson_doc *doc, struct arena *arena
   if (found == 0) {
     return REQUEST_OK;
   }
-  key = text_slice(key, 0, 128);
+  key = text_cut(key, 128);
   return bad(arena, ret_message,
              arena_printf(arena, "the request body has the key '%.*s' twice in one object",
                           TEXT_ARG(key)));
@@ -79,6 +79,9 @@ enum request_status request_decode(const char *body, size_t len, struct arena *a
                                    struct admission_request *ret_request,
                                    struct text *ret_message) {
   *ret_request = (struct admission_request){0};
+  if (len == 0) {
+    return bad(arena, ret_message, TEXT("the request body is empty"));
+  }
   yyjson_read_err error;
   // The flag that would let yyjson write into the input is not set, so the cast is safe.
   char *input = (char *)(uintptr_t)body;

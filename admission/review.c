@@ -56,6 +56,19 @@ static int judge(const struct admission_config *config, enum admission_phase pha
   return validate_request(config, request, arena, answer, decision);
 }
 
+// An object that does not fit into what one review may take will not fit the next time either: a
+// 503 would be repeated until the API server gives up, which is an allow under failurePolicy
+// Ignore.
+static enum admission_status out_of_memory(const struct arena *arena, const char *in, size_t len,
+                                           struct buffer *out, struct decision *decision) {
+  if (!arena_limit_reached(arena)) {
+    return ADMISSION_OUT_OF_MEMORY;
+  }
+  decision->code = 413;
+  decision->message = TEXT("the request needs more memory than one review may take");
+  return refuse(uid_recover(in, len), 413, "RequestEntityTooLarge", decision->message, out);
+}
+
 enum admission_status admission_review(const struct admission_config *config,
                                        enum admission_phase phase, struct arena *arena,
                                        const char *in, size_t len, struct buffer *out,
@@ -66,7 +79,7 @@ enum admission_status admission_review(const struct admission_config *config,
   struct text message = {NULL, 0};
   enum request_status status = request_decode(in, len, arena, &request, &message);
   if (status == REQUEST_OUT_OF_MEMORY) {
-    return ADMISSION_OUT_OF_MEMORY;
+    return out_of_memory(arena, in, len, out, ret_decision);
   }
   describe(&request, ret_decision);
   if (status == REQUEST_BAD) {
@@ -75,8 +88,10 @@ enum admission_status admission_review(const struct admission_config *config,
     return refuse(request.uid, 400, "BadRequest", message, out);
   }
   struct answer answer = {.uid = request.uid, .allowed = true};
-  if (judge(config, phase, &request, arena, &answer, ret_decision) != 0 ||
-      answer_write(&answer, arena, out) != 0) {
+  if (judge(config, phase, &request, arena, &answer, ret_decision) != 0) {
+    return out_of_memory(arena, in, len, out, ret_decision);
+  }
+  if (answer_write(&answer, arena, out) != 0) {
     return ADMISSION_OUT_OF_MEMORY;
   }
   ret_decision->allowed = answer.allowed;

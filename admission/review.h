@@ -17,7 +17,7 @@ enum admission_phase { PHASE_MUTATE, PHASE_VALIDATE };
 enum admission_status {
   ADMISSION_ANSWERED,       // HTTP 200: an AdmissionReview, allowed or not
   ADMISSION_BAD_REQUEST,    // HTTP 400: no uid could be found, so a metav1.Status
-  ADMISSION_OUT_OF_MEMORY,  // HTTP 503 with Retry-After
+  ADMISSION_OUT_OF_MEMORY,  // HTTP 503 with Retry-After: the machine is short, not the limit
 };
 
 enum rule_result {

@@ -78,6 +78,31 @@ bool text_to_unsigned(struct text text, unsigned long long max, unsigned long lo
   return true;
 }
 
+// In UTF-8 the C1 controls are C2 80 to C2 9F. Returns how many bytes the control at `at` has.
+static size_t control_length(const char *bytes, size_t len, size_t at) {
+  unsigned char c = (unsigned char)bytes[at];
+  if (c < 0x20 || c == 0x7F) {
+    return 1;
+  }
+  unsigned char next = at + 1 < len ? (unsigned char)bytes[at + 1] : 0;
+  return c == 0xC2 && next >= 0x80 && next <= 0x9F ? 2 : 0;
+}
+
+void text_blank_controls(char *bytes, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    memset(bytes + i, ' ', control_length(bytes, len, i));
+  }
+}
+
+bool text_has_controls(struct text text) {
+  for (size_t i = 0; i < text.len; i++) {
+    if (control_length(text.data, text.len, i) > 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool text_list_contains(const struct text_list *list, struct text text) {
   for (size_t i = 0; i < list->count; i++) {
     if (text_equals(list->items[i], text)) {

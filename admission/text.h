@@ -20,9 +20,22 @@ struct text_list {
 // The text of a string literal.
 #define TEXT(literal) ((struct text){(literal), sizeof(literal) - 1})
 
-// The arguments for a "%.*s" conversion. Only for messages: printf stops at a NUL.
-#define TEXT_ARG(text) \
-  (int)((text).len > 4096 ? 4096 : (text).len), ((text).data ? (text).data : "")
+// At most `max` bytes, cut between two UTF-8 characters.
+static inline struct text text_cut(struct text text, size_t max) {
+  size_t len = text.len;
+  if (len > max) {
+    len = max;
+    while (len > 0 && ((unsigned char)text.data[len] & 0xC0) == 0x80) {
+      len--;
+    }
+  }
+  return (struct text){text.data, len};
+}
+
+// The arguments for a "%.*s" conversion. Only for messages: printf stops at a NUL, and what is
+// longer than this many bytes is cut.
+#define TEXT_ARG_MAX 4096
+#define TEXT_ARG(text) (int)text_cut((text), TEXT_ARG_MAX).len, ((text).data ? (text).data : "")
 
 // The text of a NUL-terminated string; NULL gives the empty text.
 static inline struct text text_of(const char *string) {
@@ -65,6 +78,13 @@ bool text_matches_glob(struct text text, struct text glob);
 // Reads a decimal integer without sign, blanks or leading '+'; at most `max`.
 // Returns false, and leaves *ret_value alone, on anything else.
 bool text_to_unsigned(struct text text, unsigned long long max, unsigned long long *ret_value);
+
+// Turns control characters into blanks: C0, DEL, and C1 (U+0080 to U+009F, of which U+009B steers
+// terminals as ESC [ does). The API server drops a warning that has one.
+void text_blank_controls(char *bytes, size_t len);
+
+// True if text_blank_controls() would change something.
+bool text_has_controls(struct text text);
 
 // True if some item equals `text`.
 bool text_list_contains(const struct text_list *list, struct text text);

@@ -38,6 +38,8 @@ struct text uid_recover(const char *body, size_t len) {
   struct text head = {body, len < UID_SCAN_MAX ? len : UID_SCAN_MAX};
   struct text key = TEXT("\"uid\"");
   size_t request = text_find(head, TEXT("\"request\""), 0);
+  // An object has a uid of its own.
+  head = text_slice(head, 0, text_find(head, TEXT("\"object\""), request));
   for (size_t at = text_find(head, key, request); at < head.len;
        at = text_find(head, key, at + 1)) {
     struct text uid = uid_value(head, at + key.len);

@@ -46,6 +46,26 @@ static struct findings *check_old(const struct run *run, const struct validator 
   return old;
 }
 
+// What was left out has not been compared with the old object, so it counts as new.
+static int judge_left_out(const struct run *run, const struct validator *validator,
+                          enum validator_action action, const struct findings *findings) {
+  size_t left_out = findings_left_out(findings);
+  if (left_out == 0) {
+    return 0;
+  }
+  struct text message =
+      arena_printf(run->arena, "%zu more findings of this rule are only counted", left_out);
+  struct finding finding = {
+      .path = TEXT("the whole object"),
+      .message = message,
+      .found = message,
+      .wanted = TEXT("an object with fewer faults"),
+      .fix = TEXT("mend what is listed first"),
+  };
+  violations_add(run->violations, validator, &finding, action, false);
+  return message.data == NULL ? -1 : 0;
+}
+
 // semantics §4.5: what was there before and is not worse is a warning at most.
 static int judge_findings(const struct run *run, const struct validator *validator,
                           const void *options, enum validator_action action,
@@ -65,7 +85,7 @@ static int judge_findings(const struct run *run, const struct validator *validat
     violations_add(run->violations, validator, finding, soften ? ACTION_WARN : action,
                    there_before);
   }
-  return 0;
+  return judge_left_out(run, validator, action, findings);
 }
 
 static int judge_change(const struct run *run, const struct validator *validator,
@@ -176,18 +196,18 @@ int validate_request(const struct admission_config *config, const struct admissi
     return known;
   }
   // Finalizer removal is an UPDATE of the main resource (semantics §4.5, trap 43).
-  if (subject.terminating) {
+  bool update = text_equals(request->operation, TEXT("UPDATE"));
+  if (subject.terminating && (update || subject.kind == SUBJECT_POD)) {
     decision->reason = TEXT("terminating");
     return 0;
   }
   const struct ruleset *rules = admission_config_rules(config, request->namespace_name);
   subject.repairs_tolerations = repairs_tolerations(rules);
   old_subject.repairs_tolerations = subject.repairs_tolerations;
-  bool update = old_subject.kind == subject.kind;
   struct run run = {.config = config,
                     .rules = rules,
                     .subject = &subject,
-                    .old_subject = update ? &old_subject : NULL,
+                    .old_subject = old_subject.kind == subject.kind ? &old_subject : NULL,
                     .arena = arena};
   return judge(&run, answer, decision);
 }

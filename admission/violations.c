@@ -1,8 +1,9 @@
 #include "admission/violations.h"
 
-// A denial shows at most this many violations and then says how many more there are: a person
-// mends the first ones and tries again, and the answer stays within ANSWER_MESSAGE_BYTES.
-#define DENIAL_LINES_MAX 40
+// A denial shows this many violations in full, the next ones only by rule and path, and counts the
+// rest, so that the answer stays within ANSWER_MESSAGE_BYTES.
+#define DENIAL_FULL_LINES 40
+#define DENIAL_SHORT_LINES 100
 
 struct violations {
   struct arena *arena;
@@ -21,27 +22,20 @@ struct violations *violations_new(struct arena *arena) {
   return violations;
 }
 
-// What a stranger wrote, a group's name say, must not break out of its line or steer a terminal:
-// control characters become blanks. The text itself if there are none.
+// What a stranger wrote, a group's name say, must not break out of its line or steer a terminal.
+// The text itself if there is nothing to blank.
 static struct text clean(struct violations *violations, struct text text) {
-  char *copy = NULL;
-  for (size_t i = 0; i < text.len; i++) {
-    unsigned char c = (unsigned char)text.data[i];
-    if (c >= 0x20 && c != 0x7F) {
-      continue;
-    }
-    if (copy == NULL) {
-      struct text copied = arena_copy(violations->arena, text);
-      if (copied.data == NULL) {
-        violations->failed = true;
-        return copied;
-      }
-      copy = (char *)(uintptr_t)copied.data;
-      text = copied;
-    }
-    copy[i] = ' ';
+  if (!text_has_controls(text)) {
+    return text;
   }
-  return text;
+  char *copy = arena_alloc(violations->arena, text.len);
+  if (copy == NULL) {
+    violations->failed = true;
+    return (struct text){NULL, 0};
+  }
+  memcpy(copy, text.data, text.len);
+  text_blank_controls(copy, text.len);
+  return (struct text){copy, text.len};
 }
 
 void violations_add(struct violations *violations, const struct validator *validator,
@@ -125,6 +119,12 @@ static struct text denial_line(struct violations *violations, const struct viola
       violation->rule);
 }
 
+static struct text denial_short_line(struct violations *violations,
+                                     const struct violation *violation) {
+  return arena_printf(violations->arena, "\n- %s (%s): %.*s", violation->rule, violation->id,
+                      TEXT_ARG(violation->path));
+}
+
 static struct text denial(struct violations *violations, const struct subject *subject) {
   struct text name = clean(violations, subject->name);
   struct text message =
@@ -132,9 +132,12 @@ static struct text denial(struct violations *violations, const struct subject *s
                    TEXT_ARG(subject->kind_name), TEXT_ARG(name), violations->denied,
                    violations->denied == 1 ? "" : "s");
   size_t lines = 0;
-  for (size_t i = 0; i < violations->count && lines < DENIAL_LINES_MAX; i++) {
-    if (violations->items[i].action == ACTION_DENY) {
-      message = append(violations, message, denial_line(violations, &violations->items[i]));
+  for (size_t i = 0; i < violations->count && lines < DENIAL_FULL_LINES + DENIAL_SHORT_LINES; i++) {
+    const struct violation *violation = &violations->items[i];
+    if (violation->action == ACTION_DENY) {
+      struct text line = lines < DENIAL_FULL_LINES ? denial_line(violations, violation)
+                                                   : denial_short_line(violations, violation);
+      message = append(violations, message, line);
       lines++;
     }
   }

@@ -80,7 +80,7 @@ int certs_issue(const char *dir, const struct certs_request *request, struct err
 bool certs_dir_is_empty(const char *dir);
 
 // A number that changes when one of the three files is replaced (also by a ConfigMap or Secret
-// symlink swap) or rewritten: from device, inode, size and mtime. 0 when none can be read.
+// symlink swap) or rewritten: from device, inode, size, mtime and ctime. 0 when none can be read.
 unsigned long long certs_dir_stamp(const char *dir);
 
 // "2026-01-31T12:00:00Z", for messages.

@@ -161,6 +161,8 @@ unsigned long long certs_dir_stamp(const char *dir) {
     hash = mix(hash, (unsigned long long)status.st_size);
     hash = mix(hash, (unsigned long long)status.st_mtim.tv_sec);
     hash = mix(hash, (unsigned long long)status.st_mtim.tv_nsec);
+    hash = mix(hash, (unsigned long long)status.st_ctim.tv_sec);  // a repaired permission
+    hash = mix(hash, (unsigned long long)status.st_ctim.tv_nsec);
   }
   return any ? hash | 1 : 0;
 }

@@ -88,11 +88,28 @@ static void append_escaped(struct line *line, const char *character, size_t len)
   }
 }
 
+// Length of the run of characters from `at` on that stand for themselves, at most to `end`.
+static size_t plain_length(struct text text, size_t at, size_t end) {
+  size_t start = at;
+  while (at < end && text.data[at] >= 0x20 && text.data[at] < 0x7f && text.data[at] != '"' &&
+         text.data[at] != '\\') {
+    at++;
+  }
+  return at - start;
+}
+
 // A JSON string; the text format quotes the same way.
 static void append_quoted(struct line *line, struct text text) {
   append_string(line, "\"");
   size_t at = 0;
-  while (at < text.len && at < LOG_VALUE_MAX) {
+  size_t end = text.len < LOG_VALUE_MAX ? text.len : LOG_VALUE_MAX;
+  while (at < end) {
+    size_t plain = plain_length(text, at, end);
+    append(line, text.data + at, plain);
+    at += plain;
+    if (at == end) {
+      break;
+    }
     size_t len = utf8_length(text, at);
     append_escaped(line, text.data + at, len);
     at += len == 0 ? 1 : len;
@@ -170,7 +187,8 @@ size_t log_format_line(char *data, size_t size, int format, int level, struct te
 
 static void write_line(int level, struct text message, const struct log_field *fields,
                        size_t count) {
-  char line[LOG_LINE_MAX];
+  // Not on the stack: hardened builds clear the stack, and this is much to clear for each line.
+  static _Thread_local char line[LOG_LINE_MAX];
   int format = atomic_load_explicit(&current_format, memory_order_relaxed);
   size_t len = log_format_line(line, sizeof line - 1, format, level, message, fields, count);
   line[len++] = '\n';

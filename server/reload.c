@@ -29,9 +29,10 @@ static unsigned long long file_stamp(const char *path) {
     return 0;
   }
   const unsigned long long parts[] = {
-      (unsigned long long)status.st_dev, (unsigned long long)status.st_ino,
-      (unsigned long long)status.st_size, (unsigned long long)status.st_mtim.tv_sec,
-      (unsigned long long)status.st_mtim.tv_nsec};
+      (unsigned long long)status.st_dev,          (unsigned long long)status.st_ino,
+      (unsigned long long)status.st_size,         (unsigned long long)status.st_mtim.tv_sec,
+      (unsigned long long)status.st_mtim.tv_nsec, (unsigned long long)status.st_ctim.tv_sec,
+      (unsigned long long)status.st_ctim.tv_nsec};
   unsigned long long hash = 14695981039346656037ULL;  // FNV-1a
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     hash = (hash ^ parts[i]) * 1099511628211ULL;
@@ -103,10 +104,18 @@ static bool same_at_start(const struct settings *a, const struct settings *b) {
          a->limits.idle_timeout == b->limits.idle_timeout;
 }
 
+static void report_nowhere(struct text line) {
+  (void)line;
+}
+
 static void reload_configuration(struct reload *reload, unsigned long long stamp) {
+  bool again = reload->config_unreadable && stamp == reload->config_stamp;
   reload->config_stamp = stamp;
-  bool unreadable = false;
-  struct configuration *configuration = load(reload, report_in_log, &unreadable);
+  struct configuration *configuration =
+      load(reload, again ? report_nowhere : report_in_log, &reload->config_unreadable);
+  if (configuration == NULL && again) {
+    return;
+  }
   if (configuration == NULL) {
     metrics_reloaded(METRICS_CONFIGURATION, false);
     log_message(LOG_LEVEL_ERROR, "configuration not reloaded, the old one stays in force");
@@ -116,6 +125,7 @@ static void reload_configuration(struct reload *reload, unsigned long long stamp
     log_message(LOG_LEVEL_WARN,
                 "server, limits and tls.minVersion have changed: they need a restart");
   }
+  reload->config_unreadable = false;
   put_in_force(configuration);
   memory_settle();
   log_message(LOG_LEVEL_INFO, "configuration reloaded");
@@ -176,10 +186,15 @@ int reload_first_certificates(struct reload *reload, struct error *error) {
 }
 
 static void reload_certificates(struct reload *reload, unsigned long long stamp) {
+  bool changed = stamp != reload->certs_stamp || !reload->certs_refused;
   reload->certs_stamp = stamp;
   struct error error;
-  if (load_certificates(&worker_published()->settings.tls, &error) != 0) {
-    metrics_reloaded(METRICS_CERTIFICATE, false);
+  reload->certs_refused = load_certificates(&worker_published()->settings.tls, &error) != 0;
+  if (!reload->certs_refused) {
+    return;
+  }
+  metrics_reloaded(METRICS_CERTIFICATE, false);
+  if (changed) {  // said once, not at every look
     log_fields(LOG_LEVEL_ERROR, "certificate not reloaded, the old one keeps serving",
                (struct log_field[]){log_text("reason", text_of(error.text))}, 1);
   }
@@ -188,11 +203,11 @@ static void reload_certificates(struct reload *reload, unsigned long long stamp)
 void reload_look(struct reload *reload, bool force) {
   // Stamps are taken before the files are read: a change in between is seen the next time.
   unsigned long long stamp = file_stamp(reload->config_path);
-  if (force || stamp != reload->config_stamp) {
+  if (force || stamp != reload->config_stamp || reload->config_unreadable) {
     reload_configuration(reload, stamp);
   }
   stamp = certificates_stamp(&worker_published()->settings.tls);
-  if (force || stamp != reload->certs_stamp) {
+  if (force || stamp != reload->certs_stamp || reload->certs_refused) {
     reload_certificates(reload, stamp);
   }
 }

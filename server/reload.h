@@ -13,6 +13,10 @@ struct reload {
   size_t override_count;
   unsigned long long config_stamp;
   unsigned long long certs_stamp;
+  // What was refused is tried again at each look, since time or a permission may mend it while the
+  // files stay as they are: a leaf that is not valid yet, a folder that could not be read.
+  bool config_unreadable;
+  bool certs_refused;
 };
 
 // Loads the configuration for the first time and puts it in force. Returns 0, or -1 after having

@@ -64,11 +64,29 @@ static void check_amount(const struct place *place, const char *list, yyjson_val
          findings_text(findings, "%.*s/%.*s", TEXT_ARG(key), TEXT_ARG(what)));
 }
 
+// Something in a template that is not of its type, which would hide what is in it from every rule.
+static void check_type(const struct place *place, const char *member, yyjson_val *value,
+                       bool is_right, const char *wanted, struct findings *findings) {
+  if (value == NULL || is_right) {
+    return;
+  }
+  struct text path = place_path(place, findings);
+  struct text title = place_title(place, findings);
+  struct text key = place_key(place, findings);
+  report(findings, findings_path(findings, path, member),
+         findings_text(findings, "%.*s: %s%s%s is %s, not %s", TEXT_ARG(title), place->member,
+                       member[0] == '\0' ? "" : ".", member, json_type_name(value), wanted),
+         value, text_of(wanted), findings_text(findings, "%.*s/%s", TEXT_ARG(key), member));
+}
+
 static void check_resources(const struct place *place, yyjson_val *resources,
                             struct findings *findings) {
   static const char *const lists[] = {"limits", "requests"};
+  check_type(place, "", resources, yyjson_is_obj(resources), "an object", findings);
   for (size_t i = 0; i < COUNT_OF(lists); i++) {
-    yyjson_obj_iter iter = yyjson_obj_iter_with(json_get(resources, lists[i]));
+    yyjson_val *list = json_get(resources, lists[i]);
+    check_type(place, lists[i], list, yyjson_is_obj(list), "an object", findings);
+    yyjson_obj_iter iter = yyjson_obj_iter_with(list);
     for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL;
          key = yyjson_obj_iter_next(&iter)) {
       check_amount(place, lists[i], key, yyjson_obj_iter_get_val(key), findings);
@@ -88,7 +106,40 @@ static void check_containers(const struct group_view *group, const struct contai
   }
 }
 
+// The lists of containers, and each container, must be what they should be to be looked into.
+static void check_container_types(const struct group_view *group, yyjson_val *spec,
+                                  const char *member, struct findings *findings) {
+  yyjson_val *list = json_get(spec, member);
+  struct place place = {.group = group, .member = member};
+  check_type(&place, "", list, yyjson_is_arr(list), "a list", findings);
+  yyjson_arr_iter iter = yyjson_arr_iter_with(list);
+  for (yyjson_val *item = yyjson_arr_iter_next(&iter); item != NULL;
+       item = yyjson_arr_iter_next(&iter)) {
+    if (!yyjson_is_obj(item)) {
+      check_type(&place, "item", item, false, "an object", findings);
+    }
+  }
+}
+
+static void check_template(const struct group_view *group, const char *member, yyjson_val *value,
+                           struct findings *findings) {
+  if (value == NULL || yyjson_is_obj(value)) {
+    return;
+  }
+  struct text title = group_title(findings, group);
+  report(findings, findings_path(findings, group->path, member),
+         findings_text(findings, "%.*s: %s is %s, not an object", TEXT_ARG(title), member,
+                       json_type_name(value)),
+         value, TEXT("an object"), group_key(findings, group, text_of(member)));
+}
+
 static void check_pod(const struct group_view *group, struct findings *findings) {
+  yyjson_val *template = json_get(group->object, "template");
+  yyjson_val *spec = json_get(template, "spec");
+  check_template(group, "template", template, findings);
+  check_template(group, "template.spec", spec, findings);
+  check_container_types(group, spec, "containers", findings);
+  check_container_types(group, spec, "initContainers", findings);
   check_containers(group, &group->pod->containers, "containers", findings);
   check_containers(group, &group->pod->init_containers, "initContainers", findings);
   if (group->pod->pod_resources != NULL) {

@@ -7,12 +7,32 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from server_process import (RAYFIX, Load, Server, configuration, encoded, main, review, wait_until,
                             write_configuration)
 
 SWAPS = 20
+
+CA_CONFIG = """
+[ca]
+default_ca = own
+[own]
+database = {folder}/index.txt
+new_certs_dir = {folder}
+rand_serial = yes
+certificate = {issued}/ca.crt
+private_key = {issued}/ca.key
+default_md = sha256
+policy = any
+x509_extensions = leaf
+[any]
+commonName = supplied
+[leaf]
+subjectAltName = DNS:localhost,IP:127.0.0.1,DNS:rayfix.rayfix-system.svc
+extendedKeyUsage = serverAuth
+"""
 
 
 def issue(folder, *args):
@@ -70,6 +90,34 @@ class ReloadTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.issued = os.path.join(self.folder, "issued")
         issue(self.issued)
+
+    def signed_later(self, seconds):
+        """A leaf of our CA that is valid only `seconds` from now."""
+        folder = os.path.join(self.folder, "later")
+        os.mkdir(folder)
+        config = os.path.join(folder, "ca.cnf")
+        with open(config, "w") as file:
+            file.write(CA_CONFIG.format(folder=folder, issued=self.issued))
+        open(os.path.join(folder, "index.txt"), "w").close()
+        run = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        key, request, leaf = (os.path.join(folder, name) for name in ("tls.key", "csr", "tls.crt"))
+        subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=later", "-keyout", key,
+                        "-out", request], **run)
+        start = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+        subprocess.run(["openssl", "ca", "-batch", "-config", config, "-startdate", start, "-days",
+                        "2", "-notext", "-in", request, "-out", leaf], **run)
+        shutil.copy(os.path.join(self.issued, "ca.crt"), folder)
+        return files_of(folder)
+
+    def test_a_leaf_that_is_not_valid_yet_is_taken_when_it_is(self):
+        with self.mounted() as server:
+            before = served(server)
+            self.mount.swap(self.signed_later(4))
+            wait_until(lambda: "not valid before" in server.stderr(), "the refusal")
+            self.assertEqual(served(server), before)
+            wait_until(lambda: served(server) != before, "the new leaf")
+            self.assertEqual(server.stderr().count("certificate not reloaded"), 1)
 
     def mounted(self, **sections):
         self.mount = Mount(os.path.join(self.folder, "certs"))

@@ -24,6 +24,18 @@ START_TEST(texts) {
 }
 END_TEST
 
+START_TEST(cuts_and_controls) {
+  ck_assert(text_equals(text_cut(TEXT("a\xc3\xa4z"), 2), TEXT("a")));
+  ck_assert(text_equals(text_cut(TEXT("a\xc3\xa4z"), 3), TEXT("a\xc3\xa4")));
+  ck_assert(text_equals(text_cut(TEXT("abc"), 3), TEXT("abc")));
+  char bytes[] = "a\nb\x7f\xc2\x9b\xc2\xa0\xc3\xa4";
+  ck_assert(text_has_controls(text_of(bytes)));
+  text_blank_controls(bytes, sizeof bytes - 1);
+  ck_assert_str_eq(bytes, "a b   \xc2\xa0\xc3\xa4");
+  ck_assert(!text_has_controls(text_of(bytes)));
+}
+END_TEST
+
 START_TEST(numbers) {
   unsigned long long value = 7;
   ck_assert(text_to_unsigned(TEXT("65535"), 65535, &value) && value == 65535);
@@ -106,6 +118,7 @@ START_TEST(uids) {
   ck_assert(text_equals(recovered(head), TEXT("3b233a78-c40d")));
   ck_assert(text_equals(recovered("{\"request\" : { \"uid\" : \"a\" , "), TEXT("a")));
   ck_assert_ptr_null(recovered("{\"uid\":\"a\"}").data);  // not of a request
+  ck_assert_ptr_null(recovered("{\"request\":{\"object\":{\"metadata\":{\"uid\":\"b\"").data);
   ck_assert_ptr_null(recovered("{\"request\":{\"uid\":\"a b\"").data);
   ck_assert_ptr_null(recovered("{\"request\":{\"uid\":\"\"").data);
   ck_assert_ptr_null(recovered("{\"request\":{\"uid\":\"abc").data);
@@ -168,6 +181,7 @@ END_TEST
 
 static void add_tests(TCase *tcase) {
   tcase_add_test(tcase, texts);
+  tcase_add_test(tcase, cuts_and_controls);
   tcase_add_test(tcase, numbers);
   tcase_add_test(tcase, arena_bounds);
   tcase_add_test(tcase, arena_grows_in_place);

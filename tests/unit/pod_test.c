@@ -75,12 +75,14 @@ END_TEST
 START_TEST(environment) {
   view_containers(
       "{\"env\":[{\"name\":\"A\",\"value\":\"1\"},{\"name\":\"A\",\"value\":\"2\"},"
-      "{\"name\":\"B\",\"valueFrom\":{}},{\"name\":\"C\"},7]}");
+      "{\"name\":\"E\",\"value\":\"x$(A)\"},{\"name\":\"B\",\"valueFrom\":{}},"
+      "{\"name\":\"C\"},7]}");
   struct env_value a = container_env(pod.ray, TEXT("A"));
   ck_assert(a.kind == ENV_LITERAL && text_equals(a.value, TEXT("2")));
   ck_assert_int_eq(container_env(pod.ray, TEXT("B")).kind, ENV_INDIRECT);
   ck_assert_int_eq(container_env(pod.ray, TEXT("C")).kind, ENV_LITERAL);
   ck_assert_int_eq(container_env(pod.ray, TEXT("D")).kind, ENV_ABSENT);
+  ck_assert_int_eq(container_env(pod.ray, TEXT("E")).kind, ENV_INDIRECT);  // the kubelet expands it
 }
 END_TEST
 

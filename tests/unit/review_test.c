@@ -65,6 +65,16 @@ START_TEST(undecodable_with_uid_is_denied) {
       "u-2", 400, "admission.k8s.io/v1beta1");
   assert_denied("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"request\":{\"uid\":\"u-3\"}}", "u-3",
                 400, "found kind Pod");
+  // A name that is cut is cut between two characters: the answer must stay UTF-8.
+  struct buffer odd = {.max = 4096};
+  buffer_printf(&odd, "{\"kind\":\"a");
+  for (int i = 0; i < 200; i++) {
+    buffer_append_text(&odd, TEXT("\xc3\xa4"));
+  }
+  buffer_printf(&odd, "\",\"apiVersion\":\"v1\",\"request\":{\"uid\":\"u-6\"}}");
+  buffer_append(&odd, "", 1);
+  assert_denied(odd.data, "u-6", 400, "rayfix understands");
+  buffer_free(&odd);
   assert_denied("{\"kind\":4,\"request\":{\"uid\":\"u-3\"}}", "u-3", 400, "a number");
   assert_denied(HEAD "{\"uid\":\"u-4\",\"object\":{\"a\":1,\"b\":2,\"a\":3}}}", "u-4", 400,
                 "the key 'a' twice");
@@ -226,6 +236,27 @@ START_TEST(out_of_memory_then_works) {
 }
 END_TEST
 
+// 503 would be asked for again and again, and at last be an allow.
+START_TEST(more_than_one_review_may_take) {
+  struct arena *small = arena_new(4096, 64 << 10);
+  struct buffer body = {.max = 1 << 20};
+  buffer_printf(&body, HEAD "{\"uid\":\"u-9\"," CREATE "\"object\":[0");
+  for (int i = 0; i < 20000; i++) {
+    buffer_append(&body, ",0", 2);
+  }
+  buffer_append(&body, "]}}", 3);
+  buffer_free(&out);
+  ck_assert_int_eq(
+      admission_review(config, PHASE_VALIDATE, small, body.data, body.len, &out, &decision),
+      ADMISSION_ANSWERED);
+  ck_assert(!decision.allowed);
+  ck_assert_ptr_nonnull(memmem(out.data, out.len, "\"code\":413", 10));
+  ck_assert_ptr_nonnull(memmem(out.data, out.len, "\"uid\":\"u-9\"", 11));
+  buffer_free(&body);
+  arena_free(small);
+}
+END_TEST
+
 START_TEST(hostile_bytes) {
   size_t depth = 10000;
   struct buffer deep = {.max = 1 << 20};
@@ -256,6 +287,7 @@ static void add_tests(TCase *tcase) {
   tcase_add_test(tcase, exemptions);
   tcase_add_test(tcase, answers_keep_the_limits);
   tcase_add_test(tcase, out_of_memory_then_works);
+  tcase_add_test(tcase, more_than_one_review_may_take);
   tcase_add_test(tcase, hostile_bytes);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "admission/buffer.h"
+#include "admission/findings.h"
 #include "tests/validators/everything.h"
 #include "tests/validators/verdict.h"
 
@@ -161,12 +162,26 @@ START_TEST(ten_thousand_groups) {
   struct verdict created = judged("RayCluster", text, nothing);
   ck_assert(!created.allowed);
   ck_assert_int_eq(created.code, 403);
-  ck_assert_uint_ge(created.violation_count, 60000);
+  // Each rule keeps FINDINGS_MAX and counts the rest, so that memory stays bounded.
+  ck_assert_uint_ge(created.violation_count, 3 * FINDINGS_MAX);
+  ck_assert_uint_le(created.violation_count, 20 * FINDINGS_MAX);
   ck_assert_ptr_nonnull(strstr(created.message, "\n- and "));
   ck_assert_ptr_nonnull(strstr(created.message, "\n- cpu-limit (V01): worker group 'group-0'"));
   verdict_free(&created);
 
-  // Nothing of it is new on an update, and the ratchet finds that out in time.
+  // What was only counted has not been compared with the old object: no silent allow.
+  struct verdict updated = judged("RayCluster", text, text);
+  ck_assert(!updated.allowed);
+  ck_assert_ptr_nonnull(strstr(updated.message, "8000 more findings of this rule"));
+  verdict_free(&updated);
+  buffer_free(&object);
+}
+END_TEST
+
+// As many as are kept: nothing of it is new on an update, and the ratchet finds that out in time.
+START_TEST(as_many_groups_as_are_kept) {
+  struct buffer object = many_groups(FINDINGS_MAX - 1);
+  struct text text = {object.data, object.len};
   struct verdict updated = judged("RayCluster", text, text);
   ck_assert_msg(updated.allowed, "%.4000s", updated.message);
   ck_assert_uint_eq(updated.warning_count, ANSWER_WARNINGS_MAX);
@@ -192,12 +207,14 @@ START_TEST(the_sums_of_ten_thousand_groups) {
 END_TEST
 
 // Containers of one name have one key: each old violation answers for one new one.
+static const size_t container_counts[] = {FINDINGS_MAX, 30000};
+
 START_TEST(many_containers_of_one_name) {
   struct buffer object = {.max = (size_t)64 << 20};
   buffer_append_text(&object, TEXT("{\"metadata\":{\"name\":\"deep\"},\"spec\":{"
                                    "\"workerGroupSpecs\":[{\"groupName\":\"g\",\"maxReplicas\":1,"
                                    "\"template\":{\"spec\":{\"containers\":["));
-  for (size_t i = 0; i < 30000; i++) {
+  for (size_t i = 0; i < container_counts[_i]; i++) {
     buffer_printf(&object, "%s{\"name\":\"c\",\"resources\":{\"limits\":{\"cpu\":99}}}",
                   i == 0 ? "" : ",");
   }
@@ -207,8 +224,29 @@ START_TEST(many_containers_of_one_name) {
   ck_assert(!created.allowed);
   verdict_free(&created);
   struct verdict updated = judged("RayCluster", text, text);
-  ck_assert(updated.allowed);
+  ck_assert_int_eq(updated.allowed, container_counts[_i] <= FINDINGS_MAX);
   verdict_free(&updated);
+  buffer_free(&object);
+}
+END_TEST
+
+// One list of a single container must not fill the arena: the answer would be 503 for ever, which
+// is an allow under failurePolicy Ignore.
+START_TEST(many_findings_in_one_list) {
+  struct buffer object = {.max = (size_t)64 << 20};
+  buffer_append_text(&object,
+                     TEXT("{\"metadata\":{\"name\":\"caps\"},\"spec\":{"
+                          "\"workerGroupSpecs\":[{\"groupName\":\"g\",\"maxReplicas\":5000,"
+                          "\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\","
+                          "\"securityContext\":{\"capabilities\":{\"add\":["));
+  for (size_t i = 0; i < 350000; i++) {
+    buffer_append_text(&object, i == 0 ? TEXT("\"A\"") : TEXT(",\"A\""));
+  }
+  buffer_append_text(&object, TEXT("]}}}]}}}]}}"));
+  struct verdict created = judged("RayCluster", (struct text){object.data, object.len}, nothing);
+  ck_assert(!created.allowed);
+  ck_assert_ptr_nonnull(strstr(created.message, "max-workers"));
+  verdict_free(&created);
   buffer_free(&object);
 }
 END_TEST
@@ -268,7 +306,9 @@ int main(void) {
   tcase_add_loop_test(tcase, hardly_an_object, 0, (int)KIND_COUNT);
   tcase_add_test(tcase, ten_thousand_groups);
   tcase_add_test(tcase, the_sums_of_ten_thousand_groups);
-  tcase_add_test(tcase, many_containers_of_one_name);
+  tcase_add_loop_test(tcase, many_containers_of_one_name, 0, 2);
+  tcase_add_test(tcase, many_findings_in_one_list);
+  tcase_add_test(tcase, as_many_groups_as_are_kept);
   tcase_add_test(tcase, long_names);
   tcase_add_test(tcase, nul_in_names);
   tcase_add_unchecked_fixture(tcase, set_up, tear_down);
