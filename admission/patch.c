@@ -75,6 +75,9 @@ static bool place_is_array(struct place place) {
 #define TOKEN_MAX 256
 
 static struct text unescape(struct text token, char unescaped[TOKEN_MAX]) {
+  if (!text_contains(token, TEXT("~"))) {
+    return token;
+  }
   size_t len = 0;
   for (size_t i = 0; i < token.len && len < TOKEN_MAX; i++) {
     bool escaped = token.data[i] == '~' && i + 1 < token.len;
@@ -235,17 +238,6 @@ static void set_at(struct patch *patch, struct text pointer, yyjson_mut_val *val
   }
 }
 
-void patch_set(struct patch *patch, yyjson_mut_val *value, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  struct text pointer = format_pointer(patch, format, args);
-  va_end(args);
-  patch_keep(patch, value);
-  if (!patch->failed && !patch->rule_refused) {
-    set_at(patch, pointer, value);
-  }
-}
-
 static void append_at(struct patch *patch, struct text pointer, yyjson_mut_val *value) {
   struct walk walk;
   if (!walk_to(patch, pointer, &walk)) {
@@ -263,15 +255,32 @@ static void append_at(struct patch *patch, struct text pointer, yyjson_mut_val *
   }
 }
 
+typedef void place_value(struct patch *patch, struct text pointer, yyjson_mut_val *value);
+
+static void place(struct patch *patch, place_value *place_at, yyjson_mut_val *value,
+                  const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+
+static void place(struct patch *patch, place_value *place_at, yyjson_mut_val *value,
+                  const char *format, va_list args) {
+  struct text pointer = format_pointer(patch, format, args);
+  patch_keep(patch, value);
+  if (!patch->failed && !patch->rule_refused) {
+    place_at(patch, pointer, value);
+  }
+}
+
+void patch_set(struct patch *patch, yyjson_mut_val *value, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  place(patch, set_at, value, format, args);
+  va_end(args);
+}
+
 void patch_append(struct patch *patch, yyjson_mut_val *value, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  struct text pointer = format_pointer(patch, format, args);
+  place(patch, append_at, value, format, args);
   va_end(args);
-  patch_keep(patch, value);
-  if (!patch->failed && !patch->rule_refused) {
-    append_at(patch, pointer, value);
-  }
 }
 
 void patch_remove(struct patch *patch, const char *format, ...) {

@@ -6,6 +6,7 @@
 #include "admission/buffer.h"
 #include "cli/verb.h"
 #include "server/configuration.h"
+#include "server/fd.h"
 
 // Larger than any configuration, so that configuration_parse() is who refuses what is too large.
 #define STDIN_MAX (size_t)(2 * 1024 * 1024)
@@ -104,30 +105,12 @@ static int print(const struct buffer *out) {
   return is_written ? EXIT_FINE : EXIT_IO;
 }
 
-static int read_stdin(struct buffer *text) {
-  char chunk[16 * 1024];
-  while (text->len + sizeof chunk <= text->max) {
-    ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
-    if (n == 0) {
-      return 0;
-    }
-    if (n < 0 && errno != EINTR) {
-      return -1;
-    }
-    if (n > 0 && !buffer_append(text, chunk, (size_t)n)) {
-      errno = ENOMEM;
-      return -1;
-    }
-  }
-  return 0;
-}
-
 static struct configuration *load(const char *file, struct buffer *mistakes, bool *unreadable) {
   if (strcmp(file, "-") != 0) {
     return configuration_load(file, mistakes, unreadable);
   }
   buffer_auto text = {.max = STDIN_MAX};
-  if (read_stdin(&text) != 0) {
+  if (fd_read(STDIN_FILENO, &text) != 0) {
     *unreadable = true;
     buffer_printf(mistakes, "standard input: cannot be read: %s\n", strerror(errno));
     return NULL;

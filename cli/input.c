@@ -6,27 +6,10 @@
 #include <unistd.h>
 
 #include "cli/verb.h"
-
-#define READ_CHUNK ((size_t)64 << 10)
+#include "server/fd.h"
 
 static const char *shown(const char *path) {
   return strcmp(path, "-") == 0 ? "standard input" : path;
-}
-
-// 1 there may be more, 0 the end, -1 an error; memory short is ENOMEM.
-static int read_some(int fd, struct buffer *out) {
-  size_t room = out->max - out->len;
-  size_t chunk = room < READ_CHUNK ? room : READ_CHUNK;
-  if (!buffer_reserve(out, chunk)) {
-    errno = ENOMEM;
-    return -1;
-  }
-  ssize_t got = read(fd, out->data + out->len, chunk);
-  if (got < 0) {
-    return errno == EINTR ? 1 : -1;
-  }
-  out->len += (size_t)got;
-  return got == 0 ? 0 : 1;
 }
 
 // With a full buffer: is there one more byte?
@@ -44,18 +27,15 @@ int input_read(const char *path, struct buffer *out, bool *ret_too_large, struct
   if (fd < 0) {
     return error_set(error, "%s: %s", path, strerror(errno));
   }
-  int more = 1;
-  while (more > 0 && out->len < out->max) {
-    more = read_some(fd, out);
-  }
-  if (more > 0) {
-    more = read_past(fd, ret_too_large);
+  int status = fd_read(fd, out);
+  if (status == 0 && out->len == out->max) {
+    status = read_past(fd, ret_too_large);
   }
   int problem = errno;
   if (!is_stdin) {
     close(fd);
   }
-  return more < 0 ? error_set(error, "%s: %s", shown(path), strerror(problem)) : 0;
+  return status != 0 ? error_set(error, "%s: %s", shown(path), strerror(problem)) : 0;
 }
 
 // The most that all mistakes in one configuration may take.

@@ -3,20 +3,15 @@
 
 #include "cli/creation.h"
 #include "cli/diff.h"
+#include "cli/documents.h"
 #include "cli/fix.h"
-#include "cli/flags.h"
-#include "cli/input.h"
-#include "cli/manifest_files.h"
 #include "cli/verb.h"
 
 extern const struct verb verb_mutate;
 
 struct mutate_flags {
-  struct flag_texts files;
+  struct document_flags input;
   int output;
-  const char *namespace_name;
-  const char *config;
-  bool recursive;
   bool verbose;
 };
 
@@ -28,24 +23,12 @@ static const char *const output_names[] = {[OUTPUT_YAML] = "yaml",
                                            NULL};
 
 static const struct flag flags[] = {
-    {.letter = 'f',
-     .name = "filename",
-     .kind = FLAG_TEXTS,
-     .offset = offsetof(struct mutate_flags, files)},
+    DOCUMENT_FLAGS(struct mutate_flags, input),
     {.letter = 'o',
      .name = "output",
      .kind = FLAG_NAME,
      .offset = offsetof(struct mutate_flags, output),
      .names = output_names},
-    {.letter = 'n',
-     .name = "namespace",
-     .kind = FLAG_TEXT,
-     .offset = offsetof(struct mutate_flags, namespace_name)},
-    {.name = "config", .kind = FLAG_TEXT, .offset = offsetof(struct mutate_flags, config)},
-    {.letter = 'R',
-     .name = "recursive",
-     .kind = FLAG_SWITCH,
-     .offset = offsetof(struct mutate_flags, recursive)},
     {.letter = 'v',
      .name = "verbose",
      .kind = FLAG_SWITCH,
@@ -247,7 +230,7 @@ static int mutate(const struct mutate_flags *given, const struct admission_confi
                   struct manifest_list *list) {
   struct run run = {
       .given = given,
-      .fixer = {.config = config, .namespace_name = given->namespace_name},
+      .fixer = {.config = config, .namespace_name = given->input.namespace_name},
       .out = {.max = MANIFEST_OUTPUT_MAX},
   };
   run.fixer.arena = arena_new(ADMISSION_ARENA_FIRST, ADMISSION_ARENA_MAX);
@@ -266,31 +249,18 @@ static int mutate(const struct mutate_flags *given, const struct admission_confi
   return run.denied || (given->output == OUTPUT_DIFF && run.differs) ? EXIT_DENIED : EXIT_FINE;
 }
 
-static int run_given(const struct mutate_flags *given) {
-  int status = EXIT_FINE;
-  struct configuration *configuration = input_configuration(given->config, &status);
-  if (configuration == NULL) {
-    return status;
-  }
-  struct file_list files = {NULL, 0};
-  struct manifest_list list = {NULL, 0, 0};
-  status = manifest_read_given(&verb_mutate, &given->files, given->recursive, &files, &list);
-  if (status == FLAGS_GO_ON) {
-    status = mutate(given, configuration->admission, &list);
-  }
-  manifest_list_free(&list);
-  file_list_free(&files);
-  configuration_free(configuration);
-  return status;
-}
-
 static int run(int argc, char **argv) {
-  struct mutate_flags given = {.output = OUTPUT_YAML, .namespace_name = "default"};
+  struct mutate_flags given = {.output = OUTPUT_YAML, .input.namespace_name = "default"};
+  struct documents documents = {.configuration = NULL};
   int status = flags_parse(&verb_mutate, flags, sizeof flags / sizeof flags[0], &given, argc, argv);
   if (status == FLAGS_GO_ON) {
-    status = run_given(&given);
+    status = documents_open(&verb_mutate, &given.input, &documents);
   }
-  flag_texts_free(&given.files);
+  if (status == FLAGS_GO_ON) {
+    status = mutate(&given, documents.configuration->admission, &documents.list);
+  }
+  documents_close(&documents);
+  flag_texts_free(&given.input.files);
   return status;
 }
 

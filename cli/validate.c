@@ -2,21 +2,16 @@
 #include <stdlib.h>
 
 #include "cli/creation.h"
-#include "cli/flags.h"
-#include "cli/input.h"
-#include "cli/manifest_files.h"
+#include "cli/documents.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 
 extern const struct verb verb_validate;
 
 struct validate_flags {
-  struct flag_texts files;
+  struct document_flags input;
   int output;
   int warn_exit_code;
-  const char *namespace_name;
-  const char *config;
-  bool recursive;
 };
 
 static const char *const output_names[] = {"text", "json", "sarif", "junit", NULL};
@@ -24,10 +19,7 @@ static const struct report_format *const formats[] = {&report_text, &report_json
                                                       &report_junit};
 
 static const struct flag flags[] = {
-    {.letter = 'f',
-     .name = "filename",
-     .kind = FLAG_TEXTS,
-     .offset = offsetof(struct validate_flags, files)},
+    DOCUMENT_FLAGS(struct validate_flags, input),
     {.letter = 'o',
      .name = "output",
      .kind = FLAG_NAME,
@@ -36,15 +28,6 @@ static const struct flag flags[] = {
     {.name = "warn-exit-code",
      .kind = FLAG_NUMBER,
      .offset = offsetof(struct validate_flags, warn_exit_code)},
-    {.letter = 'n',
-     .name = "namespace",
-     .kind = FLAG_TEXT,
-     .offset = offsetof(struct validate_flags, namespace_name)},
-    {.name = "config", .kind = FLAG_TEXT, .offset = offsetof(struct validate_flags, config)},
-    {.letter = 'R',
-     .name = "recursive",
-     .kind = FLAG_SWITCH,
-     .offset = offsetof(struct validate_flags, recursive)},
 };
 
 // An answer is a message and warnings, each with a maximum; see answer.h.
@@ -131,7 +114,7 @@ static int judge(struct run *run, const struct creation_kind *kind, yyjson_mut_v
       .line = manifest_lines_find(run->manifest->lines, object, TEXT(""), run->manifest->line),
       .api_version = manifest_text(object, "apiVersion"),
       .kind = manifest_text(object, "kind"),
-      .namespace_name = creation_namespace(kind, object, run->given->namespace_name),
+      .namespace_name = creation_namespace(kind, object, run->given->input.namespace_name),
       .name = creation_name(object),
   };
   buffer_auto review = {.max = MANIFEST_OUTPUT_MAX};
@@ -240,32 +223,19 @@ static int validate(const struct validate_flags *given, const struct admission_c
   return exit_code(&run);
 }
 
-static int run_given(const struct validate_flags *given) {
-  int status = EXIT_FINE;
-  struct configuration *configuration = input_configuration(given->config, &status);
-  if (configuration == NULL) {
-    return status;
-  }
-  struct file_list files = {NULL, 0};
-  struct manifest_list list = {NULL, 0, 0};
-  status = manifest_read_given(&verb_validate, &given->files, given->recursive, &files, &list);
-  if (status == FLAGS_GO_ON) {
-    status = validate(given, configuration->admission, &list);
-  }
-  manifest_list_free(&list);
-  file_list_free(&files);
-  configuration_free(configuration);
-  return status;
-}
-
 static int run(int argc, char **argv) {
-  struct validate_flags given = {.namespace_name = "default"};
+  struct validate_flags given = {.input.namespace_name = "default"};
+  struct documents documents = {.configuration = NULL};
   int status =
       flags_parse(&verb_validate, flags, sizeof flags / sizeof flags[0], &given, argc, argv);
   if (status == FLAGS_GO_ON) {
-    status = run_given(&given);
+    status = documents_open(&verb_validate, &given.input, &documents);
   }
-  flag_texts_free(&given.files);
+  if (status == FLAGS_GO_ON) {
+    status = validate(&given, documents.configuration->admission, &documents.list);
+  }
+  documents_close(&documents);
+  flag_texts_free(&given.input.files);
   return status;
 }
 

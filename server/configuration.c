@@ -9,6 +9,7 @@
 #include "admission/config_options.h"
 #include "server/configuration_rules.h"
 #include "server/configuration_tables.h"
+#include "server/fd.h"
 
 // The tree of a file at its bounds, and its mistakes.
 #define SCRATCH_FIRST_CHUNK (size_t)(64 * 1024)
@@ -176,26 +177,6 @@ struct configuration *configuration_parse(const char *name, const char *text, si
   return is_good ? configuration : NULL;
 }
 
-// Reads up to one byte more than is allowed, so that the reader can tell.
-static int read_file(int fd, struct buffer *text) {
-  while (text->len < text->max) {
-    char chunk[16 * 1024];
-    size_t room = text->max - text->len;
-    ssize_t n = read(fd, chunk, room < sizeof chunk ? room : sizeof chunk);
-    if (n == 0) {
-      return 0;
-    }
-    if (n < 0 && errno != EINTR) {
-      return -1;
-    }
-    if (n > 0 && !buffer_append(text, chunk, (size_t)n)) {
-      errno = ENOMEM;
-      return -1;
-    }
-  }
-  return 0;
-}
-
 struct configuration *configuration_load(const char *path, struct buffer *ret_mistakes,
                                          bool *ret_unreadable) {
   *ret_unreadable = false;
@@ -205,9 +186,10 @@ struct configuration *configuration_load(const char *path, struct buffer *ret_mi
   if (path == NULL) {
     return new_configuration(ret_mistakes);
   }
+  // One byte more than is allowed, so that the reader can tell.
   buffer_auto text = {.max = CONFIGURATION_MAX_BYTES + 1};
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  int result = fd < 0 ? -1 : read_file(fd, &text);
+  int result = fd < 0 ? -1 : fd_read(fd, &text);
   int reason = errno;
   if (fd >= 0) {
     close(fd);

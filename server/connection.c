@@ -122,7 +122,7 @@ struct connection *connection_of(struct MHD_Connection *handle) {
   return info == NULL ? NULL : info->socket_context;
 }
 
-void connection_request_started(struct connection *connection) {
+static void request_started(struct connection *connection) {
   int before = atomic_exchange(&connection->phase, CONNECTION_BUSY);
   if (before == CONNECTION_BUSY) {
     return;
@@ -134,6 +134,16 @@ void connection_request_started(struct connection *connection) {
     set_deadline(connection, connection->list->request_timeout);
   }
   atomic_fetch_add(&connection->list->requests, 1);
+}
+
+void *connection_request_started(void *cls, const char *uri, struct MHD_Connection *handle) {
+  (void)cls;
+  (void)uri;
+  struct connection *connection = connection_of(handle);
+  if (connection != NULL) {
+    request_started(connection);
+  }
+  return NULL;
 }
 
 void connection_request_read(struct connection *connection) {

@@ -60,8 +60,8 @@ void connection_notify(void *cls, struct MHD_Connection *handle, void **socket_c
 struct connection *connection_of(struct MHD_Connection *handle);
 
 // The request line has been read: the deadline of the whole request begins, unless the first
-// request's is running already.
-void connection_request_started(struct connection *connection);
+// request's is running already. A callback for MHD_OPTION_URI_LOG_CALLBACK; NULL always.
+void *connection_request_started(void *cls, const char *uri, struct MHD_Connection *handle);
 
 // The whole request has been read: the client has again so long to take the answer.
 void connection_request_read(struct connection *connection);

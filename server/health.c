@@ -96,16 +96,6 @@ static enum MHD_Result answer(struct MHD_Connection *handle, const char *url, co
   return answer_send(handle, status, answer_new(&body, page->content_type), false);
 }
 
-static void *request_line_read(void *cls, const char *uri, struct MHD_Connection *handle) {
-  (void)cls;
-  (void)uri;
-  struct connection *connection = connection_of(handle);
-  if (connection != NULL) {
-    connection_request_started(connection);
-  }
-  return NULL;
-}
-
 static enum MHD_Result handle_request(void *cls, struct MHD_Connection *handle, const char *url,
                                       const char *method, const char *version_text,
                                       const char *upload_data, size_t *upload_data_size,
@@ -151,7 +141,7 @@ struct health *health_start(const struct listener *listener, struct error *error
       MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES,                                           //
       MHD_OPTION_NOTIFY_CONNECTION, connection_notify, &health->connections,               //
       MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL,                                //
-      MHD_OPTION_URI_LOG_CALLBACK, request_line_read, NULL,                                //
+      MHD_OPTION_URI_LOG_CALLBACK, connection_request_started, NULL,                       //
       MHD_OPTION_END);
   if (health->daemon == NULL) {
     error_set(error, "libmicrohttpd does not start on %s", listener->name);

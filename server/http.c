@@ -42,14 +42,11 @@ void http_set_stage(enum http_stage next) {
 }
 
 static void *request_line_read(void *cls, const char *uri, struct MHD_Connection *handle) {
-  (void)cls;
-  (void)uri;
   struct connection *connection = connection_of(handle);
   if (connection != NULL) {
     connection->late = atomic_load(&stage) == HTTP_STOPPING;
-    connection_request_started(connection);
   }
-  return NULL;
+  return connection_request_started(cls, uri, handle);
 }
 
 static enum MHD_Result handle_request(void *cls, struct MHD_Connection *handle, const char *url,

@@ -1,39 +1,13 @@
 #pragma once
 
-#include <yyjson.h>
-
 #include "admission/config.h"
-#include "tests/rules/values.h"
+#include "tests/rules/case_file.h"
 
-// The cases of all rules: tests/mutators/<rule>.json. See tests/rules/README.md for the format.
-// This header knows no jansson: some of its macros have the names of functions in admission/json.h.
+// The cases of all mutators: tests/mutators/<rule>.json. See tests/rules/README.md for the format.
 
 struct mutator;
 
-struct case_file {
-  char *path;
-  char *rule;  // the file's own idea of it
-  yyjson_doc *doc;
-  yyjson_val *cases;
-};
-
-struct rule_case {
-  const struct case_file *file;
-  size_t index;  // in the file
-  char *name;    // "<rule>: <name of the case>"
-  yyjson_val *definition;
-};
-
-struct case_list {
-  struct case_file *files;
-  size_t file_count;
-  struct rule_case *cases;
-  size_t count;
-};
-
-// Reads every file; exits with a message if one is no JSON or a case lacks what it needs.
-struct case_list cases_load(void);
-void cases_free(struct case_list *list);
+extern const struct case_format mutator_cases;
 
 // The mutator that a file is about; NULL if the table has none of that name.
 const struct mutator *case_mutator(const struct case_file *file);

@@ -13,6 +13,7 @@
 #include "tests/rules/json_patch.h"
 #include "tests/rules/review.h"
 #include "tests/rules/table.h"
+#include "tests/unit/suite.h"
 
 static struct case_list list;
 static struct arena *arena;
@@ -144,19 +145,26 @@ END_TEST
 
 // ---- memory runs out ----
 
-// Some allocations are only attempts to do better, so one success does not mean that no later
-// failure is noticed.
-#define SUCCESSES_WANTED 8
+struct attempt {
+  const struct rule_case *one;
+  const struct admission_config *config;
+  struct text body;
+  struct reviewed wanted;
+};
 
-static void check_allocation(const struct rule_case *one, const struct reviewed *reviewed,
-                             const struct reviewed *wanted, size_t allocation) {
-  if (reviewed->status == ADMISSION_OUT_OF_MEMORY) {
-    return;
+static bool attempt_review(void *context, size_t allocation) {
+  const struct attempt *attempt = context;
+  struct reviewed reviewed = review_run(attempt->config, arena, attempt->body);
+  bool is_short = reviewed.status == ADMISSION_OUT_OF_MEMORY;
+  if (!is_short) {
+    const struct owned_text *wanted = &attempt->wanted.answer;
+    ck_assert_msg(reviewed.status == ADMISSION_ANSWERED && reviewed.answer.len == wanted->len &&
+                      memcmp(reviewed.answer.data, wanted->data, wanted->len) == 0,
+                  "%s: a different answer when allocation %zu fails", attempt->one->name,
+                  allocation);
   }
-  ck_assert_msg(reviewed->status == ADMISSION_ANSWERED &&
-                    reviewed->answer.len == wanted->answer.len &&
-                    memcmp(reviewed->answer.data, wanted->answer.data, wanted->answer.len) == 0,
-                "%s: a different answer when allocation %zu fails", one->name, allocation);
+  reviewed_free(&reviewed);
+  return is_short;
 }
 
 START_TEST(answers_fully_or_not_at_all) {
@@ -164,21 +172,10 @@ START_TEST(answers_fully_or_not_at_all) {
   struct admission_config *config = case_config(one);
   struct owned_text object = case_object(one);
   struct owned_text body = review_wrap(owned_view(object), case_request(one));
-  struct reviewed wanted = review_run(config, arena, owned_view(body));
-  size_t successes = 0;
-  size_t failures = 0;
-  for (size_t i = 0; successes < SUCCESSES_WANTED; i++) {
-    arena_fail_after(arena, i);
-    struct reviewed reviewed = review_run(config, arena, owned_view(body));
-    check_allocation(one, &reviewed, &wanted, i);
-    bool failed = reviewed.status == ADMISSION_OUT_OF_MEMORY;
-    successes = failed ? 0 : successes + 1;
-    failures += failed ? 1 : 0;
-    reviewed_free(&reviewed);
-  }
-  arena_fail_after(arena, SIZE_MAX);
-  ck_assert_msg(failures > 0, "%s: no allocation failed", one->name);
-  reviewed_free(&wanted);
+  struct attempt attempt = {one, config, owned_view(body),
+                            review_run(config, arena, owned_view(body))};
+  case_fail_allocations(one, arena, attempt_review, &attempt);
+  reviewed_free(&attempt.wanted);
   free(body.data);
   free(object.data);
   admission_config_free(config);
@@ -208,35 +205,20 @@ END_TEST
 
 START_TEST(every_mutator_has_a_file) {
   for (size_t i = 0; i < table_size(); i++) {
-    size_t files = 0;
-    for (size_t k = 0; k < list.file_count; k++) {
-      files += strcmp(list.files[k].rule, table_name(i)) == 0 ? 1U : 0U;
-    }
-    ck_assert_msg(files == 1, "mutator %s has %zu files tests/mutators/%s.json, wanted one",
-                  table_name(i), files, table_name(i));
+    cases_check_rule(&list, "mutator", table_name(i));
   }
 }
 END_TEST
 
 START_TEST(every_file_names_a_mutator) {
   for (size_t i = 0; i < list.file_count; i++) {
-    const struct case_file *file = &list.files[i];
-    char wanted[256];
-    snprintf(wanted, sizeof wanted, "/%s.json", file->rule);
-    ck_assert_msg(case_mutator(file) != NULL, "%s: no mutator is named %s", file->path, file->rule);
-    ck_assert_msg(text_ends_with(text_of(file->path), text_of(wanted)),
-                  "%s: named after another rule than its \"rule\", %s", file->path, file->rule);
+    case_check_file(&list.files[i], "mutator", case_mutator(&list.files[i]) != NULL);
   }
 }
 END_TEST
 
 START_TEST(names_are_unique) {
-  for (size_t i = 0; i < list.count; i++) {
-    for (size_t k = 0; k < i; k++) {
-      ck_assert_msg(strcmp(list.cases[i].name, list.cases[k].name) != 0, "two cases are named %s",
-                    list.cases[i].name);
-    }
-  }
+  cases_check_names(&list);
 }
 END_TEST
 
@@ -310,41 +292,26 @@ END_TEST
 
 // ---- main ----
 
-static void add_tests(Suite *suite) {
-  TCase *files = tcase_create("files");
-  tcase_add_test(files, every_mutator_has_a_file);
-  tcase_add_test(files, every_file_names_a_mutator);
-  tcase_add_test(files, names_are_unique);
-  suite_add_tcase(suite, files);
-  TCase *cases = tcase_create("cases");
-  tcase_add_loop_test(cases, does_what_the_case_says, 0, (int)list.count);
-  tcase_add_loop_test(cases, answers_fully_or_not_at_all, 0, (int)list.count);
-  tcase_add_loop_test(cases, needs_room_for_the_whole_answer, 0, (int)list.count);
-  suite_add_tcase(suite, cases);
+static void add_tests(TCase *tcase) {
+  tcase_add_test(tcase, every_mutator_has_a_file);
+  tcase_add_test(tcase, every_file_names_a_mutator);
+  tcase_add_test(tcase, names_are_unique);
+  tcase_add_loop_test(tcase, does_what_the_case_says, 0, (int)list.count);
+  tcase_add_loop_test(tcase, answers_fully_or_not_at_all, 0, (int)list.count);
+  tcase_add_loop_test(tcase, needs_room_for_the_whole_answer, 0, (int)list.count);
 }
 
 // The update is a test, too, because the helpers may only fail inside one.
-static void add_update(Suite *suite) {
-  TCase *tcase = tcase_create("update");
+static void add_update(TCase *tcase) {
   tcase_add_test(tcase, writes_what_the_code_answers);
-  suite_add_tcase(suite, tcase);
 }
 
 int main(int argc, char **argv) {
-  list = cases_load();
+  list = cases_load(&mutator_cases);
   arena = arena_new(ADMISSION_ARENA_FIRST, ADMISSION_ARENA_MAX);
-  Suite *suite = suite_create("mutators");
-  if (argc > 1 && strcmp(argv[1], "--update") == 0) {
-    add_update(suite);
-  } else {
-    add_tests(suite);
-  }
-  SRunner *runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
+  bool is_update = argc > 1 && strcmp(argv[1], "--update") == 0;
+  int status = run_suite("mutators", is_update ? add_update : add_tests);
   arena_free(arena);
   cases_free(&list);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return status;
 }

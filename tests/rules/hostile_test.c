@@ -10,6 +10,7 @@
 #include "tests/rules/json_patch.h"
 #include "tests/rules/review.h"
 #include "tests/rules/table.h"
+#include "tests/unit/suite.h"
 
 static struct arena *arena;
 static struct admission_config *config;
@@ -243,12 +244,7 @@ static void tear_down(void) {
   arena_free(arena);
 }
 
-int main(void) {
-  if (glob(SOURCE_DIR "/tests/mutators/bases/*.json", 0, NULL, &bases) != 0) {
-    return EXIT_FAILURE;
-  }
-  Suite *suite = suite_create("hostile");
-  TCase *tcase = tcase_create("hostile");
+static void add_tests(TCase *tcase) {
   tcase_add_loop_test(tcase, wrong_types_are_the_api_servers_business, 0, (int)bases.gl_pathc);
   tcase_add_test(tcase, missing_members_are_missing);
   tcase_add_test(tcase, nul_in_keys_and_values);
@@ -259,12 +255,13 @@ int main(void) {
   tcase_add_test(tcase, ten_thousand_resources);
   tcase_add_test(tcase, three_mebibytes_of_less_than);
   tcase_add_unchecked_fixture(tcase, set_up, tear_down);
-  suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
+}
+
+int main(void) {
+  if (glob(SOURCE_DIR "/tests/mutators/bases/*.json", 0, NULL, &bases) != 0) {
+    return EXIT_FAILURE;
+  }
+  int status = run_suite("hostile", add_tests);
   globfree(&bases);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return status;
 }

@@ -3,6 +3,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "tests/unit/suite.h"
+
 // The examples of RFC 6902 appendix A that concern add, remove, replace and test, and what must
 // not apply. NULL: must be refused.
 static const struct {
@@ -76,16 +78,11 @@ START_TEST(leaves_the_document_alone) {
 }
 END_TEST
 
-int main(void) {
-  Suite *suite = suite_create("json_patch");
-  TCase *tcase = tcase_create("apply");
+static void add_tests(TCase *tcase) {
   tcase_add_loop_test(tcase, applies_as_the_rfc_says, 0, sizeof cases / sizeof cases[0]);
   tcase_add_test(tcase, leaves_the_document_alone);
-  suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void) {
+  return run_suite("json_patch", add_tests);
 }

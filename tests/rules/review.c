@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admission/buffer.h"
+#include "tests/rules/envelope.h"
 
 #define REQUEST                                                                    \
   "{\"uid\":\"" REVIEW_UID                                                         \
@@ -16,20 +17,7 @@
   "\"oldObject\":null,\"dryRun\":false}"
 
 struct owned_text review_wrap(struct text object, yyjson_val *request) {
-  yyjson_doc *base = values_parse(TEXT(REQUEST), "request");
-  struct owned_text head = values_change(yyjson_doc_get_root(base), request, NULL, "request");
-  struct buffer out = {.max = SIZE_MAX / 2};
-  buffer_append_text(&out,
-                     TEXT("{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\","
-                          "\"request\":"));
-  buffer_append(&out, head.data, head.len - 1);
-  buffer_append_text(&out, TEXT(",\"object\":"));
-  buffer_append_text(&out, object);
-  buffer_append(&out, "}}", 3);  // with the NUL
-  ck_assert(!out.failed);
-  free(head.data);
-  yyjson_doc_free(base);
-  return (struct owned_text){out.data, out.len - 1};
+  return envelope_wrap(TEXT(REQUEST), request, object, (struct text){NULL, 0});
 }
 
 static void decode_patch(struct reviewed *reviewed, const json_t *response) {
@@ -58,18 +46,8 @@ static void decode_patch(struct reviewed *reviewed, const json_t *response) {
 }
 
 static void read_answer(struct reviewed *reviewed) {
-  json_error_t error;
-  reviewed->body =
-      json_loadb(reviewed->answer.data, reviewed->answer.len, JSON_REJECT_DUPLICATES, &error);
-  ck_assert_msg(reviewed->body != NULL, "the answer is not JSON: %s", error.text);
-  json_t *response = json_object_get(reviewed->body, "response");
-  const char *version = json_string_value(json_object_get(reviewed->body, "apiVersion"));
-  const char *kind = json_string_value(json_object_get(reviewed->body, "kind"));
-  ck_assert_str_eq(version, "admission.k8s.io/v1");
-  ck_assert_str_eq(kind, "AdmissionReview");
-  ck_assert(json_is_boolean(json_object_get(response, "allowed")));
-  reviewed->allowed = json_is_true(json_object_get(response, "allowed"));
-  decode_patch(reviewed, response);
+  reviewed->body = envelope_read(owned_view(reviewed->answer), &reviewed->allowed);
+  decode_patch(reviewed, json_object_get(reviewed->body, "response"));
 }
 
 static void read_notes(struct reviewed *reviewed, const struct decision *decision) {

@@ -11,6 +11,7 @@
 #include "tests/rules/json_patch.h"
 #include "tests/rules/review.h"
 #include "tests/rules/table.h"
+#include "tests/unit/suite.h"
 
 #define SHARED SOURCE_DIR "/../shared"
 
@@ -183,11 +184,7 @@ static void tear_down(void) {
   arena_free(arena);
 }
 
-int main(void) {
-  glob(SHARED "/pods/*.json", 0, NULL, &pods);
-  glob(SHARED "/reviews/*.json", 0, NULL, &reviews);
-  Suite *suite = suite_create("shared");
-  TCase *tcase = tcase_create("shared");
+static void add_tests(TCase *tcase) {
   tcase_add_loop_test(tcase, trap_9_sample_pods_are_done_after_one_round, 0, (int)pods.gl_pathc);
   tcase_add_loop_test(tcase, trap_9_recorded_reviews_are_done_after_one_round, 0,
                       (int)reviews.gl_pathc);
@@ -195,13 +192,13 @@ int main(void) {
                       (int)(sizeof facts / sizeof facts[0]));
   tcase_add_test(tcase, trap_15_probes_of_sample_pods_stay);
   tcase_add_unchecked_fixture(tcase, set_up, tear_down);
-  suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
+}
+
+int main(void) {
+  glob(SHARED "/pods/*.json", 0, NULL, &pods);
+  glob(SHARED "/reviews/*.json", 0, NULL, &reviews);
+  int status = run_suite("shared", add_tests);
   globfree(&reviews);
   globfree(&pods);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return status;
 }

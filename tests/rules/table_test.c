@@ -9,6 +9,7 @@
 
 #include "tests/rules/json_patch.h"
 #include "tests/rules/review.h"
+#include "tests/unit/suite.h"
 
 static struct arena *arena;
 static glob_t bases;
@@ -135,22 +136,18 @@ START_TEST(order_does_not_matter_when_all_act) {
 }
 END_TEST
 
+static void add_tests(TCase *tcase) {
+  tcase_add_loop_test(tcase, order_does_not_matter, 0, (int)bases.gl_pathc);
+  tcase_add_loop_test(tcase, order_does_not_matter_when_all_act, 0, (int)bases.gl_pathc);
+}
+
 int main(void) {
   if (glob(SOURCE_DIR "/tests/mutators/bases/*.json", 0, NULL, &bases) != 0) {
     return EXIT_FAILURE;
   }
   arena = arena_new(ADMISSION_ARENA_FIRST, ADMISSION_ARENA_MAX);
-  Suite *suite = suite_create("table");
-  TCase *tcase = tcase_create("order");
-  tcase_add_loop_test(tcase, order_does_not_matter, 0, (int)bases.gl_pathc);
-  tcase_add_loop_test(tcase, order_does_not_matter_when_all_act, 0, (int)bases.gl_pathc);
-  suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
+  int status = run_suite("table", add_tests);
   arena_free(arena);
   globfree(&bases);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return status;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "admission/rule.h"
+#include "tests/unit/suite.h"
 #include "tests/validators/verdict.h"
 
 static struct case_list list;
@@ -87,38 +88,36 @@ END_TEST
 
 // ---- memory runs out ----
 
-// Some allocations are only attempts to do better, so one success does not mean that no later
-// failure is noticed.
-#define SUCCESSES_WANTED 8
+struct attempt {
+  const struct rule_case *one;
+  const struct admission_config *config;
+  struct text body;
+  struct verdict wanted;
+};
 
-static void check_allocation(const struct rule_case *one, const struct verdict *verdict,
-                             const struct verdict *wanted, size_t allocation) {
-  bool same = verdict->status == ADMISSION_ANSWERED && verdict->answer.len == wanted->answer.len &&
-              memcmp(verdict->answer.data, wanted->answer.data, wanted->answer.len) == 0;
-  ck_assert_msg(same || verdict->status == ADMISSION_OUT_OF_MEMORY,
-                "%s: a different answer when allocation %zu fails: %s", one->name, allocation,
-                answer_text(verdict));
+static bool attempt_verdict(void *context, size_t allocation) {
+  const struct attempt *attempt = context;
+  struct verdict verdict = verdict_of(attempt->config, arena, attempt->body);
+  bool is_short = verdict.status == ADMISSION_OUT_OF_MEMORY;
+  if (!is_short) {
+    const struct owned_text *wanted = &attempt->wanted.answer;
+    ck_assert_msg(verdict.status == ADMISSION_ANSWERED && verdict.answer.len == wanted->len &&
+                      memcmp(verdict.answer.data, wanted->data, wanted->len) == 0,
+                  "%s: a different answer when allocation %zu fails: %s", attempt->one->name,
+                  allocation, answer_text(&verdict));
+  }
+  verdict_free(&verdict);
+  return is_short;
 }
 
 START_TEST(answers_fully_or_not_at_all) {
   const struct rule_case *one = &list.cases[_i];
   struct admission_config *config = case_config(one);
   struct owned_text body = case_body(one);
-  struct verdict wanted = verdict_of(config, arena, owned_view(body));
-  size_t successes = 0;
-  size_t failures = 0;
-  for (size_t i = 0; successes < SUCCESSES_WANTED; i++) {
-    arena_fail_after(arena, i);
-    struct verdict verdict = verdict_of(config, arena, owned_view(body));
-    check_allocation(one, &verdict, &wanted, i);
-    bool failed = verdict.status == ADMISSION_OUT_OF_MEMORY;
-    successes = failed ? 0 : successes + 1;
-    failures += failed ? 1 : 0;
-    verdict_free(&verdict);
-  }
-  arena_fail_after(arena, SIZE_MAX);
-  ck_assert_msg(failures > 0, "%s: no allocation failed", one->name);
-  verdict_free(&wanted);
+  struct attempt attempt = {one, config, owned_view(body),
+                            verdict_of(config, arena, owned_view(body))};
+  case_fail_allocations(one, arena, attempt_verdict, &attempt);
+  verdict_free(&attempt.wanted);
   free(body.data);
   admission_config_free(config);
 }
@@ -128,36 +127,20 @@ END_TEST
 
 START_TEST(every_validator_has_a_file) {
   for (size_t i = 0; i < validator_count; i++) {
-    size_t files = 0;
-    for (size_t k = 0; k < list.file_count; k++) {
-      files += strcmp(list.files[k].rule, validators[i]->name) == 0 ? 1U : 0U;
-    }
-    ck_assert_msg(files == 1, "validator %s has %zu files tests/validators/%s.json, wanted one",
-                  validators[i]->name, files, validators[i]->name);
+    cases_check_rule(&list, "validator", validators[i]->name);
   }
 }
 END_TEST
 
 START_TEST(every_file_names_a_validator) {
   for (size_t i = 0; i < list.file_count; i++) {
-    const struct case_file *file = &list.files[i];
-    char wanted[256];
-    snprintf(wanted, sizeof wanted, "/%s.json", file->rule);
-    ck_assert_msg(case_validator(file) != NULL, "%s: no validator is named %s", file->path,
-                  file->rule);
-    ck_assert_msg(text_ends_with(text_of(file->path), text_of(wanted)),
-                  "%s: named after another rule than its \"rule\", %s", file->path, file->rule);
+    case_check_file(&list.files[i], "validator", case_validator(&list.files[i]) != NULL);
   }
 }
 END_TEST
 
 START_TEST(names_are_unique) {
-  for (size_t i = 0; i < list.count; i++) {
-    for (size_t k = 0; k < i; k++) {
-      ck_assert_msg(strcmp(list.cases[i].name, list.cases[k].name) != 0, "two cases are named %s",
-                    list.cases[i].name);
-    }
-  }
+  cases_check_names(&list);
 }
 END_TEST
 
@@ -190,27 +173,21 @@ START_TEST(every_validator_explains_itself) {
 }
 END_TEST
 
+static void add_tests(TCase *tcase) {
+  tcase_add_test(tcase, every_validator_has_a_file);
+  tcase_add_test(tcase, every_file_names_a_validator);
+  tcase_add_test(tcase, names_are_unique);
+  tcase_add_test(tcase, every_file_has_both_outcomes);
+  tcase_add_test(tcase, every_validator_explains_itself);
+  tcase_add_loop_test(tcase, says_what_the_case_says, 0, (int)list.count);
+  tcase_add_loop_test(tcase, answers_fully_or_not_at_all, 0, (int)list.count);
+}
+
 int main(void) {
-  list = cases_load();
+  list = cases_load(&validator_cases);
   arena = arena_new(ADMISSION_ARENA_FIRST, ADMISSION_ARENA_MAX);
-  Suite *suite = suite_create("validators");
-  TCase *files = tcase_create("files");
-  tcase_add_test(files, every_validator_has_a_file);
-  tcase_add_test(files, every_file_names_a_validator);
-  tcase_add_test(files, names_are_unique);
-  tcase_add_test(files, every_file_has_both_outcomes);
-  tcase_add_test(files, every_validator_explains_itself);
-  suite_add_tcase(suite, files);
-  TCase *cases = tcase_create("cases");
-  tcase_add_loop_test(cases, says_what_the_case_says, 0, (int)list.count);
-  tcase_add_loop_test(cases, answers_fully_or_not_at_all, 0, (int)list.count);
-  suite_add_tcase(suite, cases);
-  SRunner *runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
+  int status = run_suite("validators", add_tests);
   arena_free(arena);
   cases_free(&list);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return status;
 }

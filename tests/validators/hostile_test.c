@@ -9,6 +9,7 @@
 
 #include "admission/buffer.h"
 #include "admission/findings.h"
+#include "tests/unit/suite.h"
 #include "tests/validators/everything.h"
 #include "tests/validators/verdict.h"
 
@@ -296,12 +297,7 @@ static void tear_down(void) {
   arena_free(arena);
 }
 
-int main(void) {
-  if (glob(SOURCE_DIR "/tests/validators/bases/*.json", 0, NULL, &bases) != 0) {
-    return EXIT_FAILURE;
-  }
-  Suite *suite = suite_create("hostile");
-  TCase *tcase = tcase_create("hostile");
+static void add_tests(TCase *tcase) {
   tcase_add_loop_test(tcase, wrong_types_everywhere, 0, (int)bases.gl_pathc);
   tcase_add_loop_test(tcase, hardly_an_object, 0, (int)KIND_COUNT);
   tcase_add_test(tcase, ten_thousand_groups);
@@ -312,12 +308,13 @@ int main(void) {
   tcase_add_test(tcase, long_names);
   tcase_add_test(tcase, nul_in_names);
   tcase_add_unchecked_fixture(tcase, set_up, tear_down);
-  suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
+}
+
+int main(void) {
+  if (glob(SOURCE_DIR "/tests/validators/bases/*.json", 0, NULL, &bases) != 0) {
+    return EXIT_FAILURE;
+  }
+  int status = run_suite("hostile", add_tests);
   globfree(&bases);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return status;
 }

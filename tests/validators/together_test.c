@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/suite.h"
 #include "tests/validators/cases.h"
 #include "tests/validators/verdict.h"
 
@@ -16,7 +17,7 @@ static struct admission_config *config;
 
 // The base after RFC 6902 operations, which may be empty. Free .data.
 static struct owned_text edited(const char *base, const char *operations) {
-  yyjson_doc *doc = base_read(base);
+  yyjson_doc *doc = case_base(&validator_cases, base);
   char list[8192];
   snprintf(list, sizeof list, "[%s]", operations);
   yyjson_doc *edit = values_parse(text_of(list), operations);
@@ -263,9 +264,7 @@ static void tear_down(void) {
   arena_free(arena);
 }
 
-int main(void) {
-  Suite *suite = suite_create("validators together");
-  TCase *tcase = tcase_create("together");
+static void add_tests(TCase *tcase) {
   tcase_add_test(tcase, one_message_lists_every_violation);
   tcase_add_test(tcase, a_good_cluster_passes);
   tcase_add_test(tcase, trap_43_finalizers_can_be_removed);
@@ -278,11 +277,8 @@ int main(void) {
   tcase_add_loop_test(tcase, pod_policy_decides_for_pods, 0, (int)POD_ROW_COUNT);
   tcase_add_test(tcase, only_a_controlling_ray_cluster_is_an_owner);
   tcase_add_unchecked_fixture(tcase, set_up, tear_down);
-  suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void) {
+  return run_suite("validators together", add_tests);
 }

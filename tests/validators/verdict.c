@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admission/buffer.h"
+#include "tests/rules/envelope.h"
 
 // ---- the request ----
 
@@ -48,22 +49,10 @@ struct owned_text verdict_wrap(const char *kind_name, const char *operation, str
                 "\"userInfo\":{\"username\":\"jane\"},\"dryRun\":false}",
                 kind->group, kind->version, kind->name, kind->group, kind->version, kind->resource,
                 operation);
-  yyjson_doc *doc = values_parse((struct text){head.data, head.len}, "request");
-  struct owned_text own = values_change(yyjson_doc_get_root(doc), request, NULL, "request");
-  struct buffer out = {.max = SIZE_MAX / 2};
-  buffer_append_text(&out, TEXT("{\"kind\":\"AdmissionReview\",\"apiVersion\":"
-                                "\"admission.k8s.io/v1\",\"request\":"));
-  buffer_append(&out, own.data, own.len - 1);
-  buffer_append_text(&out, TEXT(",\"object\":"));
-  buffer_append_text(&out, object);
-  buffer_append_text(&out, TEXT(",\"oldObject\":"));
-  buffer_append_text(&out, old_object.len > 0 ? old_object : TEXT("null"));
-  buffer_append(&out, "}}", 3);  // with the NUL
-  ck_assert(!out.failed);
-  free(own.data);
-  yyjson_doc_free(doc);
+  struct owned_text body = envelope_wrap((struct text){head.data, head.len}, request, object,
+                                         old_object.len > 0 ? old_object : TEXT("null"));
   buffer_free(&head);
-  return (struct owned_text){out.data, out.len - 1};
+  return body;
 }
 
 // ---- the answer ----
@@ -121,18 +110,10 @@ static void check_audit(json_t *annotations) {
 }
 
 static void read_answer(struct verdict *verdict) {
-  json_error_t error;
-  json_t *body =
-      json_loadb(verdict->answer.data, verdict->answer.len, JSON_REJECT_DUPLICATES, &error);
-  ck_assert_msg(body != NULL, "the answer is not JSON: %s\n%.*s", error.text,
-                (int)verdict->answer.len, verdict->answer.data);
+  json_t *body = envelope_read(owned_view(verdict->answer), &verdict->allowed);
   json_t *response = json_object_get(body, "response");
-  ck_assert_str_eq(json_string_value(json_object_get(body, "apiVersion")), "admission.k8s.io/v1");
-  ck_assert_str_eq(json_string_value(json_object_get(body, "kind")), "AdmissionReview");
   ck_assert_str_eq(json_string_value(json_object_get(response, "uid")), VERDICT_UID);
-  ck_assert(json_is_boolean(json_object_get(response, "allowed")));
   ck_assert_msg(json_object_get(response, "patch") == NULL, "a validator patches");
-  verdict->allowed = json_is_true(json_object_get(response, "allowed"));
   read_status(verdict, response);
   read_warnings(verdict, json_object_get(response, "warnings"));
   check_audit(json_object_get(response, "auditAnnotations"));
