@@ -106,6 +106,13 @@ static int no_certificate(gnutls_session_t session, const gnutls_datum_t *names,
   return -1;
 }
 
+// Paths are compared as they are written: with "%00" decoded, "/mutate%00x" would be "/mutate".
+static size_t leave_escaped(void *cls, struct MHD_Connection *handle, char *text) {
+  (void)cls;
+  (void)handle;
+  return strlen(text);
+}
+
 static struct MHD_Daemon *start_daemon(struct shard *shard, const struct settings *settings) {
   // Only a net under our own deadlines.
   unsigned inactivity = (unsigned)(settings->limits.idle_timeout / 1000) + 5;
@@ -123,6 +130,7 @@ static struct MHD_Daemon *start_daemon(struct shard *shard, const struct setting
                           MHD_OPTION_NOTIFY_CONNECTION, connection_notify, &shard->connections,  //
                           MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL,                  //
                           MHD_OPTION_URI_LOG_CALLBACK, request_line_read, NULL,                  //
+                          MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,                     //
                           MHD_OPTION_END);
 }
 

@@ -89,6 +89,7 @@ class InputTest(unittest.TestCase):
     def test_status_bodies(self):
         self.check_status(self.server.post(b"{}", "/nowhere"), 404, "NotFound")
         self.check_status(self.server.post(b"{}", "/mutate/"), 404, "NotFound")
+        self.check_status(self.server.post(b"{}", "/mutate%00x"), 404, "NotFound")
         for wrong in ("text/plain", "application/jsonx", "application/yaml", "", ";"):
             self.check_status(self.server.post(b"{}", headers={"Content-Type": wrong}), 415,
                               "UnsupportedMediaType")
