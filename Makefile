@@ -4,12 +4,15 @@ JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo test bench lint format
+.PHONY: cluster-tools cluster cluster-shell cluster-test cluster-rayfix
 
 help:
 	@echo 'make demo    build rayfix, send sample pods through it over TLS, show what it fixes'
 	@echo 'make test    build it (PRESET=$(PRESET)) and run every test and lint check'
 	@echo 'make lint    only the lint checks'
 	@echo 'make bench   measure it against nginx (about six minutes)'
+	@echo 'make cluster a real Kubernetes with KubeRay in namespaces of its own, until Ctrl-C (root)'
+	@echo 'make cluster-shell, cluster-test, cluster-tools: docs/cluster.md'
 	@echo 'make format  clang-format every C file in place'
 	@echo 'make deps    install the packages that are missing (demo and test do it too)'
 
@@ -40,3 +43,27 @@ bench:
 
 format:
 	@find . \( -name build -o -name 'build-*' -o -name .git \) -prune -o -name '*.[ch]' -print0 | xargs -0 clang-format -i
+
+# A real Kubernetes: docs/cluster.md. NODES is the number of fake nodes, RUN names a cluster.
+NODES ?= 2
+RAY_VERSION ?= 2.46.0
+CLUSTER = tests/cluster/cluster.py
+
+cluster-tools:
+	@tests/cluster/deps
+	@$(CLUSTER) tools
+
+cluster-rayfix: deps
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release --target rayfix -j $(JOBS)
+
+cluster: cluster-rayfix cluster-tools
+	@$(CLUSTER) up $(if $(RUN),--run $(RUN)) --fake-nodes $(NODES) --rayfix build/release/rayfix
+
+cluster-shell:
+	@$(CLUSTER) shell $(if $(RUN),--run $(RUN))
+
+cluster-test: cluster-rayfix cluster-tools
+	@tests/cluster/bed_test.py
+	@$(CLUSTER) ray $(RAY_VERSION)
+	@RAY_VERSION=$(RAY_VERSION) $(CLUSTER) test $(if $(RUN),--run $(RUN)) --fake-nodes $(NODES) --rayfix build/release/rayfix $(STORIES)
