@@ -38,13 +38,17 @@ static struct text header_of(struct MHD_Connection *handle, const char *name) {
   return text_of(MHD_lookup_connection_value(handle, MHD_HEADER_KIND, name));
 }
 
-// "application/json", with parameters or without (RFC 9110 §8.3.1).
-static bool is_json(struct text content_type) {
+// "application/json", with parameters or without (RFC 9110 §8.3.1). The other is what curl says of
+// --data-binary when nobody tells it more: the body decides, and a person who tries it by hand gets
+// the answer that the API server would get.
+static bool is_welcome_type(struct text content_type) {
   size_t end = text_find(content_type, TEXT(";"), 0);
   while (end > 0 && (content_type.data[end - 1] == ' ' || content_type.data[end - 1] == '\t')) {
     end--;
   }
-  return text_equals_ignoring_case(text_slice(content_type, 0, end), TEXT("application/json"));
+  struct text type = text_slice(content_type, 0, end);
+  return text_equals_ignoring_case(type, TEXT("application/json")) ||
+         text_equals_ignoring_case(type, TEXT("application/x-www-form-urlencoded"));
 }
 
 static bool client_is_welcome(struct connection *connection, struct MHD_Connection *handle) {
@@ -81,7 +85,7 @@ static enum refusal find_refusal(struct connection *connection, struct MHD_Conne
   if (strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
     return REFUSAL_METHOD;
   }
-  if (!is_json(header_of(handle, MHD_HTTP_HEADER_CONTENT_TYPE))) {
+  if (!is_welcome_type(header_of(handle, MHD_HTTP_HEADER_CONTENT_TYPE))) {
     return REFUSAL_MEDIA_TYPE;
   }
   return connection->late ? REFUSAL_LATE : REFUSAL_NONE;

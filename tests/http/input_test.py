@@ -95,7 +95,8 @@ class InputTest(unittest.TestCase):
                               "UnsupportedMediaType")
 
     def test_content_type_parameters(self):
-        for right in ("application/json; charset=utf-8", "Application/JSON", "application/json ;x"):
+        for right in ("application/json; charset=utf-8", "Application/JSON", "application/json ;x",
+                      "application/x-www-form-urlencoded"):  # curl --data-binary
             self.check_allowed(self.server.post(encoded(review()), headers={"Content-Type": right}))
 
     def test_refused_request_with_large_body_is_read(self):
