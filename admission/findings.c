@@ -64,10 +64,6 @@ struct text findings_path(struct findings *findings, struct text parent, const c
                        parent.len > 0 && child[0] != '\0' ? "." : "", child);
 }
 
-struct arena *findings_arena(struct findings *findings) {
-  return findings->arena;
-}
-
 bool findings_failed(const struct findings *findings) {
   return findings->failed;
 }

@@ -47,7 +47,6 @@ __attribute__((format(printf, 2, 3))) struct text findings_text(struct findings 
 // "a.b" of two paths of which either may be empty.
 struct text findings_path(struct findings *findings, struct text parent, const char *child);
 
-struct arena *findings_arena(struct findings *findings);
 bool findings_failed(const struct findings *findings);
 size_t findings_count(const struct findings *findings);  // that are kept
 size_t findings_left_out(const struct findings *findings);

@@ -13,14 +13,6 @@ bool resource_is_gpu(struct text name, const struct text_list *more) {
          text_equals(name, TEXT("nvidia.com/gpu.shared")) || text_list_contains(more, name);
 }
 
-bool resource_amount(yyjson_val *resources, const char *name, struct quantity *ret_amount) {
-  yyjson_val *amount = json_get(json_get(resources, "limits"), name);
-  if (amount == NULL) {
-    amount = json_get(json_get(resources, "requests"), name);
-  }
-  return amount != NULL && quantity_parse(json_scalar_text(amount), ret_amount);
-}
-
 static struct extended_resource *extended_named(struct pod_view *pod, struct text name) {
   for (size_t i = 0; i < pod->extended_count; i++) {
     if (text_equals(pod->extended[i].name, name)) {

@@ -106,7 +106,3 @@ enum container_shell container_shell(const struct container_view *container);
 
 // True if some string of `command` or `args` contains `needle`.
 bool container_runs(const struct container_view *container, struct text needle);
-
-// limits[name], else requests[name], of a container's or a pod's `resources`. False if neither is
-// there or it does not parse.
-bool resource_amount(yyjson_val *resources, const char *name, struct quantity *ret_amount);

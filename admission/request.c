@@ -5,8 +5,7 @@
 
 #define UNDERSTOOD "rayfix understands kind AdmissionReview of apiVersion admission.k8s.io/v1"
 
-static enum request_status bad(struct arena *arena, struct text *ret_message, struct text message) {
-  (void)arena;
+static enum request_status bad(struct text *ret_message, struct text message) {
   *ret_message = message;
   return message.data == NULL ? REQUEST_OUT_OF_MEMORY : REQUEST_BAD;
 }
@@ -26,9 +25,8 @@ static enum request_status check_version(yyjson_val *review, struct arena *arena
   }
   struct text found_kind = text_cut(shown(kind), 128);
   struct text found_version = text_cut(shown(version), 128);
-  return bad(arena, ret_message,
-             arena_printf(arena, "found kind %.*s of apiVersion %.*s; " UNDERSTOOD,
-                          TEXT_ARG(found_kind), TEXT_ARG(found_version)));
+  return bad(ret_message, arena_printf(arena, "found kind %.*s of apiVersion %.*s; " UNDERSTOOD,
+                                       TEXT_ARG(found_kind), TEXT_ARG(found_version)));
 }
 
 static struct text object_name(yyjson_val *object, const char *key) {
@@ -70,7 +68,7 @@ static enum request_status check_duplicates(yyjson_doc *doc, struct arena *arena
     return REQUEST_OK;
   }
   key = text_cut(key, 128);
-  return bad(arena, ret_message,
+  return bad(ret_message,
              arena_printf(arena, "the request body has the key '%.*s' twice in one object",
                           TEXT_ARG(key)));
 }
@@ -80,7 +78,7 @@ enum request_status request_decode(const char *body, size_t len, struct arena *a
                                    struct text *ret_message) {
   *ret_request = (struct admission_request){0};
   if (len == 0) {
-    return bad(arena, ret_message, TEXT("the request body is empty"));
+    return bad(ret_message, TEXT("the request body is empty"));
   }
   yyjson_read_err error;
   // The flag that would let yyjson write into the input is not set, so the cast is safe.
@@ -91,7 +89,7 @@ enum request_status request_decode(const char *body, size_t len, struct arena *a
   }
   if (doc == NULL) {
     ret_request->uid = uid_recover(body, len);
-    return bad(arena, ret_message,
+    return bad(ret_message,
                arena_printf(arena, "the request body is not valid JSON: %s at byte %zu", error.msg,
                             error.pos));
   }
@@ -106,9 +104,8 @@ enum request_status request_decode(const char *body, size_t len, struct arena *a
     return status;
   }
   if (ret_request->uid.len == 0) {
-    return bad(arena, ret_message,
-               request == NULL ? TEXT("the AdmissionReview has no request")
-                               : TEXT("the AdmissionReview has no request.uid"));
+    return bad(ret_message, request == NULL ? TEXT("the AdmissionReview has no request")
+                                            : TEXT("the AdmissionReview has no request.uid"));
   }
   read_request(request, ret_request);
   return REQUEST_OK;

@@ -88,13 +88,23 @@ static void started(struct connection_list *list, struct MHD_Connection *handle,
   *socket_context = connection;
 }
 
+// The request is over, however it ended.
+static void request_over(struct connection *connection) {
+  request_end(&connection->request);
+  if (atomic_load(&connection->phase) == CONNECTION_BUSY) {
+    set_deadline(connection, connection->list->idle_timeout);
+    atomic_store(&connection->phase, CONNECTION_IDLE);
+    atomic_fetch_sub(&connection->list->busy, 1);
+  }
+}
+
 static void closed(void **socket_context) {
   struct connection *connection = *socket_context;
   *socket_context = NULL;
   if (connection == NULL) {
     return;
   }
-  connection_request_done(connection);
+  request_over(connection);
   if (atomic_load(&connection->phase) == CONNECTION_NEW) {
     atomic_fetch_sub(&connection->list->fresh, 1);
   }
@@ -150,12 +160,14 @@ void connection_request_read(struct connection *connection) {
   set_deadline(connection, connection->list->request_timeout);
 }
 
-void connection_request_done(struct connection *connection) {
-  request_end(&connection->request);
-  if (atomic_load(&connection->phase) == CONNECTION_BUSY) {
-    set_deadline(connection, connection->list->idle_timeout);
-    atomic_store(&connection->phase, CONNECTION_IDLE);
-    atomic_fetch_sub(&connection->list->busy, 1);
+void connection_request_completed(void *cls, struct MHD_Connection *handle, void **request_context,
+                                  enum MHD_RequestTerminationCode code) {
+  (void)cls;
+  (void)code;
+  *request_context = NULL;
+  struct connection *connection = connection_of(handle);
+  if (connection != NULL) {
+    request_over(connection);
   }
 }
 

@@ -66,8 +66,9 @@ void *connection_request_started(void *cls, const char *uri, struct MHD_Connecti
 // The whole request has been read: the client has again so long to take the answer.
 void connection_request_read(struct connection *connection);
 
-// The answer has been sent.
-void connection_request_done(struct connection *connection);
+// The answer has been sent, or cannot be: libmicrohttpd's MHD_OPTION_NOTIFY_COMPLETED.
+void connection_request_completed(void *cls, struct MHD_Connection *handle, void **request_context,
+                                  enum MHD_RequestTerminationCode code);
 
 // Shuts down the connections that are past their deadline.
 void connection_list_reap(struct connection_list *list);

@@ -113,17 +113,6 @@ static enum MHD_Result handle_request(void *cls, struct MHD_Connection *handle, 
   return answer(handle, url, method);
 }
 
-static void request_completed(void *cls, struct MHD_Connection *handle, void **request_context,
-                              enum MHD_RequestTerminationCode code) {
-  (void)cls;
-  (void)code;
-  *request_context = NULL;
-  struct connection *connection = connection_of(handle);
-  if (connection != NULL) {
-    connection_request_done(connection);
-  }
-}
-
 struct health *health_start(const struct listener *listener, struct error *error) {
   struct health *health = calloc(1, sizeof *health);
   if (health == NULL) {
@@ -140,7 +129,7 @@ struct health *health_start(const struct listener *listener, struct error *error
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,                               //
       MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES,                                           //
       MHD_OPTION_NOTIFY_CONNECTION, connection_notify, &health->connections,               //
-      MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL,                                //
+      MHD_OPTION_NOTIFY_COMPLETED, connection_request_completed, NULL,                     //
       MHD_OPTION_URI_LOG_CALLBACK, connection_request_started, NULL,                       //
       MHD_OPTION_END);
   if (health->daemon == NULL) {

@@ -73,17 +73,6 @@ static enum MHD_Result handle_request(void *cls, struct MHD_Connection *handle, 
   return route_answer(connection, handle, atomic_load(&stage) != HTTP_SERVING);
 }
 
-static void request_completed(void *cls, struct MHD_Connection *handle, void **request_context,
-                              enum MHD_RequestTerminationCode code) {
-  (void)cls;
-  (void)code;
-  *request_context = NULL;
-  struct connection *connection = connection_of(handle);
-  if (connection != NULL) {
-    connection_request_done(connection);
-  }
-}
-
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format,
                                                               va_list args) {
   (void)cls;
@@ -128,7 +117,7 @@ static struct MHD_Daemon *start_daemon(struct shard *shard, const struct setting
                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,                 //
                           MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES,                             //
                           MHD_OPTION_NOTIFY_CONNECTION, connection_notify, &shard->connections,  //
-                          MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL,                  //
+                          MHD_OPTION_NOTIFY_COMPLETED, connection_request_completed, NULL,       //
                           MHD_OPTION_URI_LOG_CALLBACK, request_line_read, NULL,                  //
                           MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,                     //
                           MHD_OPTION_END);
