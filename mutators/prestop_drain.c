@@ -66,7 +66,8 @@ static struct text hook_script(const struct pod_view *pod, int mode, int64_t gra
                                struct patch *patch) {
   if (mode == DRAIN_MODE_STOP) {
     int64_t rest = grace_period - STOP_RESERVE;
-    return patch_text(patch, "ray stop --grace-period=%lld",
+    // What `ray stop` stops does not end `ray start --block`; prestop_drain.sh says why SIGINT.
+    return patch_text(patch, "ray stop --grace-period=%lld; kill -INT 1; sleep 4",
                       (long long)(rest < STOP_MAX ? rest : STOP_MAX));
   }
   const struct script_value budget = {
