@@ -7,6 +7,10 @@
 
 // Making keys and certificates.
 
+// How far notBefore lies back, so that a client whose clock is behind accepts the certificate at
+// once: cert-controller and Kyverno take an hour too (protocol §5).
+#define CERTS_BACKDATE_SECONDS 3600
+
 // A new ECDSA P-256 key; NULL with an error.
 EVP_PKEY *certs_build_key(struct error *error);
 

@@ -48,6 +48,12 @@ struct certs_pair *certs_pair_load(const char *dir, const struct text_list *dns_
 // NULL. Returns NULL with a reason if there is no certificate in it. Free as above.
 struct certs_pair *certs_pair_peek(const char *dir, struct error *error);
 
+// True if the files would load but for the time: the leaf is not valid yet, or not any more.
+bool certs_pair_is_untimely(const char *dir, const struct text_list *dns_names, time_t now);
+
+// True if certs_issue() has made `pair`, which was loaded from `dir`, and can make another one.
+bool certs_dir_is_self_issued(const char *dir, const struct certs_pair *pair);
+
 // NULL is fine.
 void certs_pair_free(struct certs_pair *pair);
 

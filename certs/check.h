@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "admission/text.h"
+#include "certs/certs.h"
 #include "certs/openssl.h"
 
 // What must hold before a certificate is served.
@@ -24,3 +25,7 @@ int certs_check(const struct certs_material *material, const struct text_list *d
 
 // True if `key` is the private half of the key in `cert`.
 bool certs_key_belongs(const X509 *cert, const EVP_PKEY *key);
+
+// The pair of material that has passed the checks. It is written anew from what was parsed, so that
+// what is served is what was checked. NULL with an error.
+struct certs_pair *certs_pair_new(const struct certs_material *material, struct error *error);

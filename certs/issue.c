@@ -9,10 +9,6 @@
 #include "certs/describe.h"
 #include "certs/pem.h"
 
-// How far notBefore lies back, so that a client whose clock is behind accepts the certificate at
-// once: cert-controller and Kyverno take an hour too (protocol §5).
-#define BACKDATE_SECONDS 3600
-
 // Who signs. Owned.
 struct authority {
   X509 *cert;
@@ -96,7 +92,7 @@ static int authority_get(const char *dir, const struct certs_request *request,
   if (authority->key == NULL) {
     return -1;
   }
-  authority->cert = certs_build_ca(authority->key, request->now - BACKDATE_SECONDS,
+  authority->cert = certs_build_ca(authority->key, request->now - CERTS_BACKDATE_SECONDS,
                                    request->now + request->ca_seconds, error);
   return authority->cert == NULL ? -1 : 0;
 }
@@ -151,7 +147,7 @@ static int issue_locked(int dir_fd, const char *dir, const struct certs_request 
       .ca = authority.cert,
       .ca_key = authority.key,
       .names = request->dns_names,
-      .not_before = request->now - BACKDATE_SECONDS,
+      .not_before = request->now - CERTS_BACKDATE_SECONDS,
       .not_after = request->now + leaf_seconds(request),
   };
   x509_auto *leaf = certs_build_leaf(&wanted, error);

@@ -1,5 +1,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "certs/certs.h"
 #include "certs/check.h"
@@ -20,9 +22,7 @@ static int paths_of(struct paths *paths, const char *dir, struct error *error) {
              : 0;
 }
 
-// The pair of material that has passed the checks. It is written anew from what was parsed, so that
-// what is served is what was checked.
-static struct certs_pair *pair_new(const struct certs_material *material, struct error *error) {
+struct certs_pair *certs_pair_new(const struct certs_material *material, struct error *error) {
   struct certs_pair *pair = calloc(1, sizeof *pair);
   if (pair == NULL) {
     error_set(error, "%s: no memory to keep it", material->chain_path);
@@ -70,7 +70,8 @@ static struct certs_pair *load_once(const char *dir, const struct text_list *dns
       .key_path = paths.key,
       .ca_path = paths.ca,
   };
-  return certs_check(&material, dns_names, now, error) == 0 ? pair_new(&material, error) : NULL;
+  return certs_check(&material, dns_names, now, error) == 0 ? certs_pair_new(&material, error)
+                                                            : NULL;
 }
 
 struct certs_pair *certs_pair_load(const char *dir, const struct text_list *dns_names, time_t now,
@@ -100,6 +101,29 @@ struct certs_pair *certs_pair_peek(const char *dir, struct error *error) {
   }
   certs_describe(sk_X509_value(chain, 0), pair);
   return pair;
+}
+
+bool certs_pair_is_untimely(const char *dir, const struct text_list *dns_names, time_t now) {
+  struct error ignored;
+  struct certs_pair *leaf = certs_pair_peek(dir, &ignored);
+  if (leaf == NULL) {
+    return false;
+  }
+  bool is_valid = now >= leaf->not_before && now < leaf->not_after;
+  struct certs_pair *pair =
+      is_valid ? NULL : certs_pair_load(dir, dns_names, leaf->not_after - 1, &ignored);
+  bool untimely = pair != NULL;
+  certs_pair_free(pair);
+  certs_pair_free(leaf);
+  return untimely;
+}
+
+bool certs_dir_is_self_issued(const char *dir, const struct certs_pair *pair) {
+  char path[PATH_MAX];
+  struct error ignored;
+  // Nobody else leaves the CA's key beside it.
+  return strncmp(pair->issuer, "CN=rayfix CA ", strlen("CN=rayfix CA ")) == 0 &&
+         certs_path(path, dir, CERTS_CA_KEY_FILE, &ignored) == 0 && access(path, R_OK | W_OK) == 0;
 }
 
 void certs_pair_free(struct certs_pair *pair) {

@@ -37,9 +37,9 @@ static int read_certificates(BIO *bio, const char *path, STACK_OF(X509) * stack,
   return 0;
 }
 
-static STACK_OF(X509) *
-    parse_certificates(const char *path, const struct certs_bytes *bytes, struct error *error) {
-  bio_auto *bio = BIO_new_mem_buf(bytes->data, (int)bytes->len);
+STACK_OF(X509) * certs_pem_parse_certificates(const char *path, const struct certs_bytes *bytes,
+                                              struct error *error) {
+  bio_auto *bio = BIO_new_mem_buf(bytes->len == 0 ? "" : bytes->data, (int)bytes->len);
   x509_stack_auto *stack = sk_X509_new_null();
   if (bio == NULL || stack == NULL) {
     certs_openssl_error(error, "%s: cannot parse", path);
@@ -53,12 +53,46 @@ static STACK_OF(X509) *
   return result;
 }
 
+// More blocks in one file are not looked at: a bundle that somebody has filled up.
+#define BLOCKS_MAX 256
+
+STACK_OF(X509) * certs_pem_salvage_certificates(struct text pem, bool *ret_all) {
+  bio_auto *bio = BIO_new_mem_buf(pem.len == 0 ? "" : pem.data, (int)pem.len);
+  x509_stack_auto *stack = sk_X509_new_null();
+  if (bio == NULL || stack == NULL) {
+    return NULL;
+  }
+  *ret_all = true;
+  for (int i = 0; i < BLOCKS_MAX; i++) {
+    ERR_clear_error();
+    x509_auto *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    if (cert == NULL && is_end_of_pem()) {
+      break;
+    }
+    if (cert == NULL) {
+      *ret_all = false;
+      continue;
+    }
+    if (sk_X509_push(stack, cert) == 0) {
+      return NULL;
+    }
+    cert = NULL;
+  }
+  ERR_clear_error();
+  if (sk_X509_num(stack) == 0 && pem.len > 0) {
+    *ret_all = false;
+  }
+  STACK_OF(X509) *result = stack;
+  stack = NULL;
+  return result;
+}
+
 STACK_OF(X509) * certs_pem_read_certificates(const char *path, struct error *error) {
   certs_bytes_auto bytes = {0};
   if (certs_file_read(path, false, &bytes, error) != 0) {
     return NULL;
   }
-  return parse_certificates(path, &bytes, error);
+  return certs_pem_parse_certificates(path, &bytes, error);
 }
 
 STACK_OF(X509) * certs_pem_read_optional_certificates(const char *path, struct error *error) {
@@ -71,7 +105,7 @@ STACK_OF(X509) * certs_pem_read_optional_certificates(const char *path, struct e
     error->text[0] = '\0';
     return NULL;
   }
-  return parse_certificates(path, &bytes, error);
+  return certs_pem_parse_certificates(path, &bytes, error);
 }
 
 // There is nobody to ask for a passphrase: remembers that one was wanted.
@@ -88,7 +122,12 @@ EVP_PKEY *certs_pem_read_key(const char *path, struct error *error) {
   if (certs_file_read(path, false, &bytes, error) != 0) {
     return NULL;
   }
-  bio_auto *bio = BIO_new_mem_buf(bytes.data, (int)bytes.len);
+  return certs_pem_parse_key(path, &bytes, error);
+}
+
+EVP_PKEY *certs_pem_parse_key(const char *path, const struct certs_bytes *bytes,
+                              struct error *error) {
+  bio_auto *bio = BIO_new_mem_buf(bytes->len == 0 ? "" : bytes->data, (int)bytes->len);
   if (bio == NULL) {
     certs_openssl_error(error, "%s: cannot parse", path);
     return NULL;
@@ -103,7 +142,7 @@ EVP_PKEY *certs_pem_read_key(const char *path, struct error *error) {
   if (encrypted) {
     ERR_clear_error();
     error_set(error, "%s: the key is encrypted; wanted one without a passphrase", path);
-  } else if (strstr(bytes.data, "PRIVATE KEY-----") == NULL) {
+  } else if (bytes->len == 0 || strstr(bytes->data, "PRIVATE KEY-----") == NULL) {
     ERR_clear_error();
     error_set(error, "%s: no private key in it; wanted PEM: -----BEGIN PRIVATE KEY-----", path);
   } else {

@@ -123,12 +123,32 @@ static bool is_resource_name(struct text text) {
   return consists_of(text, "./-_");
 }
 
+static bool is_namespace_or_nothing(struct text text) {
+  for (size_t i = 0; i < text.len; i++) {
+    if (text.data[i] >= 'A' && text.data[i] <= 'Z') {
+      return false;
+    }
+  }
+  return text.len == 0 || (text.len <= 253 && consists_of(text, ".-"));
+}
+
+// RFC 1123: lower case. The API server judges the rest.
+static bool is_object_name(struct text text) {
+  return is_namespace_or_nothing(text) && text.len > 0;
+}
+
 static const struct text_check text_checks[] = {
     {"server", "bindAddress", is_address, "host:port, such as \":9443\" or \"127.0.0.1:0\"",
      "^([A-Za-z0-9.-]*|\\[[A-Za-z0-9:.%]+\\]):[0-9]+$"},
     {"server", "healthBindAddress", is_address, "host:port, such as \":8080\" or \"127.0.0.1:0\"",
      "^([A-Za-z0-9.-]*|\\[[A-Za-z0-9:.%]+\\]):[0-9]+$"},
     {"tls", "dnsNames", is_host_name, "a DNS name: letters, digits, - and .", "^[A-Za-z0-9.-]+$"},
+    {"certificates", "namespace", is_namespace_or_nothing, "a namespace's name, or nothing",
+     "^[a-z0-9.-]{0,253}$"},
+    {"certificates", "secret", is_object_name, "the name of a Secret", "^[a-z0-9.-]{1,253}$"},
+    {"certificates", "service", is_object_name, "the name of a Service", "^[a-z0-9.-]{1,253}$"},
+    {"certificates", "webhooks", is_object_name, "the name of webhook configurations",
+     "^[a-z0-9.-]{1,253}$"},
     {"exempt", "namespaces", is_namespace_glob,
      "a namespace's name or a glob: a-z, 0-9, -, and * for any run of characters", "^[a-z0-9*-]+$"},
     {"exempt", "users", is_user_glob,

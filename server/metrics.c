@@ -16,6 +16,10 @@ static const int decision_codes[] = {200, 400, 403, 413, 422, 429, 0};
 static const unsigned http_codes[] = {200, 400, 403, 404, 405, 413, 415, 500, 503, 0};
 static const char *const shed_names[] = {"bytes_in_flight", "out_of_memory", "shutting_down"};
 static const char *const closed_names[] = {"request_timeout", "idle_timeout"};
+// In the order of enum rotation_reason; nothing happens for the first.
+static const char *const rotation_names[METRICS_ROTATION_COUNT] = {
+    "none",       "created", "restored",   "replaced", "renewed", "ca_started",
+    "ca_changed", "ca_kept", "ca_dropped", "conflict", "failed"};
 static const double bounds[] = {50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3,
                                 50e-3, 100e-3, 250e-3, 500e-3, 1,    2.5,    5,    10};
 
@@ -53,6 +57,12 @@ static struct {
   atomic_int_fast64_t bytes_in_flight;
   atomic_int_fast64_t connections;
   atomic_int_fast64_t certificate_expiry;
+  atomic_int_fast64_t ca_expiry;
+  counter rotations[METRICS_ROTATION_COUNT];
+  counter bundle_writes;
+  atomic_int bundle_in_sync;
+  counter api_errors[METRICS_FAULTS_MAX];
+  _Atomic(const char *) api_error_names[METRICS_FAULTS_MAX];
 } all;
 
 static void add(counter *to, uint64_t more) {
@@ -164,6 +174,29 @@ void metrics_reloaded(enum metrics_file file, bool successful) {
   atomic_store_explicit(&all.files[file].successful, successful, memory_order_relaxed);
   if (successful) {
     atomic_store_explicit(&all.files[file].success_time, (int64_t)time(NULL), memory_order_relaxed);
+  }
+}
+
+void metrics_rotation(unsigned result) {
+  add(&all.rotations[result < METRICS_ROTATION_COUNT ? result : METRICS_ROTATION_FAILED], 1);
+}
+
+void metrics_bundle_written(void) {
+  add(&all.bundle_writes, 1);
+}
+
+void metrics_bundle_in_sync(bool in_sync) {
+  atomic_store_explicit(&all.bundle_in_sync, in_sync, memory_order_relaxed);
+}
+
+void metrics_ca_expiry_set(int64_t seconds_since_epoch) {
+  atomic_store_explicit(&all.ca_expiry, seconds_since_epoch, memory_order_relaxed);
+}
+
+void metrics_api_error(unsigned kind, const char *name) {
+  if (kind < METRICS_FAULTS_MAX) {
+    atomic_store_explicit(&all.api_error_names[kind], name, memory_order_relaxed);
+    add(&all.api_errors[kind], 1);
   }
 }
 
@@ -319,6 +352,37 @@ static void write_state(struct buffer *out) {
                      "version=\"" RAYFIX_VERSION "\",commit=\"" RAYFIX_COMMIT "\"", 1);
 }
 
+// Zero, or without a label, unless certificates.source is secret.
+static void write_rotation(struct buffer *out) {
+  const char *name = "rayfix_certificate_rotations_total";
+  prometheus_family(out, name, "counter",
+                    "Changes of the certificate Secret by this replica, by result.");
+  for (size_t i = 1; i < METRICS_ROTATION_COUNT; i++) {
+    char labels[64];
+    snprintf(labels, sizeof labels, "result=\"%s\"", rotation_names[i]);
+    prometheus_integer(out, name, labels, (int64_t)get(&all.rotations[i]));
+  }
+  prometheus_family(out, "rayfix_ca_expiry_timestamp_seconds", "gauge",
+                    "When the CA that signs expires, since unix epoch.");
+  prometheus_integer(out, "rayfix_ca_expiry_timestamp_seconds", NULL, atomic_load(&all.ca_expiry));
+  prometheus_family(out, "rayfix_ca_bundle_in_sync", "gauge",
+                    "1 if every caBundle holds what it should, at the last look.");
+  prometheus_integer(out, "rayfix_ca_bundle_in_sync", NULL, atomic_load(&all.bundle_in_sync));
+  prometheus_family(out, "rayfix_ca_bundle_writes_total", "counter",
+                    "Writes of caBundle by this replica.");
+  prometheus_integer(out, "rayfix_ca_bundle_writes_total", NULL, (int64_t)get(&all.bundle_writes));
+  name = "rayfix_api_errors_total";
+  prometheus_family(out, name, "counter", "Calls to the API server that failed, by reason.");
+  for (size_t i = 0; i < METRICS_FAULTS_MAX; i++) {
+    const char *reason = atomic_load(&all.api_error_names[i]);
+    if (reason != NULL) {
+      char labels[96];
+      snprintf(labels, sizeof labels, "reason=\"%s\"", reason);
+      prometheus_integer(out, name, labels, (int64_t)get(&all.api_errors[i]));
+    }
+  }
+}
+
 void metrics_write(struct buffer *out) {
   write_decisions(out);
   write_durations(out);
@@ -326,5 +390,6 @@ void metrics_write(struct buffer *out) {
   write_traffic(out);
   write_controller_runtime(out);
   write_state(out);
+  write_rotation(out);
   process_metrics_write(out);
 }

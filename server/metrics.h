@@ -53,5 +53,22 @@ void metrics_certificate_expiry_set(int64_t seconds_since_epoch);
 void metrics_connections_changed(int change);
 void metrics_reloaded(enum metrics_file file, bool successful);
 
+// What became of a change of certificates in the Secret: an index into metrics_rotation_names.
+// The first are those of enum rotation_reason.
+#define METRICS_ROTATION_CONFLICT 9  // somebody else was first
+#define METRICS_ROTATION_FAILED 10
+#define METRICS_ROTATION_COUNT 11
+void metrics_rotation(unsigned result);
+
+// The caBundle of both webhook configurations: written, and whether they are as they should be.
+void metrics_bundle_written(void);
+void metrics_bundle_in_sync(bool in_sync);
+
+void metrics_ca_expiry_set(int64_t seconds_since_epoch);
+
+// A call to the API server failed, by enum fault_kind and its name.
+#define METRICS_FAULTS_MAX 24
+void metrics_api_error(unsigned kind, const char *name);
+
 // Everything in Prometheus text format 0.0.4.
 void metrics_write(struct buffer *out);

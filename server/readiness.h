@@ -5,7 +5,8 @@
 
 #include "admission/buffer.h"
 
-// What /readyz and /livez say. Written by the main thread, read by the health thread.
+// What /readyz and /livez say. Written by the main thread and the one
+// of certificates, read by the health thread.
 
 enum readiness_check {
   READINESS_CERTIFICATE,    // loaded, and not expired
@@ -16,6 +17,9 @@ enum readiness_check {
 };
 
 void readiness_set(enum readiness_check check, bool ok);
+
+// The check fails, for this reason (copied, cut to 255 bytes).
+void readiness_fail(enum readiness_check check, const char *reason);
 
 // Seconds since the epoch; the certificate check fails from then on.
 void readiness_set_expiry(int64_t not_after);

@@ -19,6 +19,9 @@
 #define CA_SECONDS (10L * 365 * 24 * 3600)
 #define LEAF_SECONDS (365L * 24 * 3600)
 
+// A folder that cannot be written now.
+#define RENEWAL_RETRY_SECONDS 3600
+
 #define PATH_TEXT_MAX 4096
 
 // As certs_dir_stamp() does for its files: changes when the file, or the symlink that leads to it,
@@ -92,6 +95,14 @@ int reload_first_configuration(struct reload *reload, bool *ret_unreadable) {
   return 0;
 }
 
+// Lifetimes are read at each look; where certificates are is not.
+static bool same_source(const struct certificate_settings *a,
+                        const struct certificate_settings *b) {
+  return a->source == b->source && text_equals(a->namespace_, b->namespace_) &&
+         text_equals(a->secret, b->secret) && text_equals(a->webhooks, b->webhooks) &&
+         text_equals(a->account_dir, b->account_dir);
+}
+
 // True if nothing that is only read at start differs.
 static bool same_at_start(const struct settings *a, const struct settings *b) {
   return text_equals(a->server.bind_address, b->server.bind_address) &&
@@ -125,6 +136,10 @@ static void reload_configuration(struct reload *reload, unsigned long long stamp
     log_message(LOG_LEVEL_WARN,
                 "server, limits and tls.minVersion have changed: they need a restart");
   }
+  if (!same_source(&configuration->settings.certificates,
+                   &worker_published()->settings.certificates)) {
+    log_message(LOG_LEVEL_WARN, "where certificates are has changed: it needs a restart");
+  }
   reload->config_unreadable = false;
   put_in_force(configuration);
   memory_settle();
@@ -136,60 +151,94 @@ static const char *terminated(struct text text, char copy[PATH_TEXT_MAX]) {
   return copy;
 }
 
-static unsigned long long certificates_stamp(const struct tls_settings *tls) {
-  char directory[PATH_TEXT_MAX];
-  char client_ca[PATH_TEXT_MAX];
-  unsigned long long stamp = certs_dir_stamp(terminated(tls->cert_dir, directory));
-  return stamp ^ (file_stamp(terminated(tls->client_ca_file, client_ca)) << 1);
+unsigned long long reload_file_stamp(struct text path) {
+  char copy[PATH_TEXT_MAX];
+  return file_stamp(terminated(path, copy));
 }
 
-static int load_certificates(const struct tls_settings *tls, struct error *error) {
+static unsigned long long certificates_stamp(const struct tls_settings *tls) {
   char directory[PATH_TEXT_MAX];
-  struct certs_pair *pair =
-      certs_pair_load(terminated(tls->cert_dir, directory), &tls->dns_names, time(NULL), error);
+  unsigned long long stamp = certs_dir_stamp(terminated(tls->cert_dir, directory));
+  return stamp ^ (reload_file_stamp(tls->client_ca_file) << 1);
+}
+
+int reload_put_certificate_in_force(const struct certs_pair *pair, struct text client_ca_file,
+                                    struct error *error) {
+  struct tls_identity *identity = tls_identity_new(pair, client_ca_file, error);
+  if (identity == NULL) {
+    return -1;
+  }
+  metrics_certificate_expiry_set((int64_t)pair->not_after);
+  metrics_reloaded(METRICS_CERTIFICATE, true);
+  readiness_set_expiry((int64_t)pair->not_after);
+  const struct log_field fields[] = {
+      log_text("subject", text_of(pair->subject)), log_text("issuer", text_of(pair->issuer)),
+      log_text("serial", text_of(pair->serial)), log_text("names", text_of(pair->names)),
+      log_number("notAfter", (int64_t)pair->not_after)};
+  log_fields(LOG_LEVEL_INFO, "certificate loaded", fields, sizeof fields / sizeof fields[0]);
+  tls_set_current(identity);
+  readiness_set(READINESS_CERTIFICATE, true);
+  return 0;
+}
+
+static int load_certificates(struct reload *reload, struct error *error) {
+  const struct tls_settings *tls = &worker_published()->settings.tls;
+  char directory[PATH_TEXT_MAX];
+  terminated(tls->cert_dir, directory);
+  struct certs_pair *pair = certs_pair_load(directory, &tls->dns_names, time(NULL), error);
   if (pair == NULL) {
     return -1;
   }
-  struct tls_identity *identity = tls_identity_new(pair, tls->client_ca_file, error);
-  if (identity != NULL) {
-    metrics_certificate_expiry_set((int64_t)pair->not_after);
-    metrics_reloaded(METRICS_CERTIFICATE, true);
-    readiness_set_expiry((int64_t)pair->not_after);
-    readiness_set(READINESS_CERTIFICATE, true);
-    const struct log_field fields[] = {
-        log_text("subject", text_of(pair->subject)), log_text("issuer", text_of(pair->issuer)),
-        log_text("serial", text_of(pair->serial)), log_text("names", text_of(pair->names)),
-        log_number("notAfter", (int64_t)pair->not_after)};
-    log_fields(LOG_LEVEL_INFO, "certificate loaded", fields, sizeof fields / sizeof fields[0]);
-    tls_set_current(identity);
+  int result = reload_put_certificate_in_force(pair, tls->client_ca_file, error);
+  if (result == 0) {
+    bool ours = certs_dir_is_self_issued(directory, pair);
+    reload->renewal = ours ? pair->not_after - (pair->not_after - pair->not_before) / 3 : 0;
   }
   certs_pair_free(pair);
-  return identity == NULL ? -1 : 0;
+  return result;
+}
+
+static int issue(const struct tls_settings *tls, struct error *error) {
+  char directory[PATH_TEXT_MAX];
+  const struct certs_request request = {.dns_names = &tls->dns_names,
+                                        .now = time(NULL),
+                                        .ca_seconds = CA_SECONDS,
+                                        .leaf_seconds = LEAF_SECONDS};
+  if (certs_issue(terminated(tls->cert_dir, directory), &request, error) != 0) {
+    return -1;
+  }
+  log_fields(LOG_LEVEL_INFO, "certificates issued",
+             (struct log_field[]){log_text("directory", tls->cert_dir)}, 1);
+  return 0;
 }
 
 int reload_first_certificates(struct reload *reload, struct error *error) {
   const struct tls_settings *tls = &worker_published()->settings.tls;
   char directory[PATH_TEXT_MAX];
-  if (certs_dir_is_empty(terminated(tls->cert_dir, directory))) {
-    struct certs_request request = {.dns_names = &tls->dns_names,
-                                    .now = time(NULL),
-                                    .ca_seconds = CA_SECONDS,
-                                    .leaf_seconds = LEAF_SECONDS};
-    if (certs_issue(directory, &request, error) != 0) {
-      return -1;
-    }
-    log_fields(LOG_LEVEL_INFO, "certificates issued",
-               (struct log_field[]){log_text("directory", tls->cert_dir)}, 1);
+  reload->certs_from_files = true;
+  terminated(tls->cert_dir, directory);
+  if (certs_dir_is_empty(directory) && issue(tls, error) != 0) {
+    return -1;
   }
   reload->certs_stamp = certificates_stamp(tls);
-  return load_certificates(tls, error);
+  if (load_certificates(reload, error) == 0) {
+    return 0;
+  }
+  if (!certs_pair_is_untimely(directory, &tls->dns_names, time(NULL))) {
+    return -1;
+  }
+  reload->certs_refused = true;
+  readiness_fail(READINESS_CERTIFICATE, error->text);
+  log_fields(LOG_LEVEL_ERROR, "certificate not loaded, waiting for one",
+             (struct log_field[]){log_text("reason", text_of(error->text))}, 1);
+  return 0;
 }
 
 static void reload_certificates(struct reload *reload, unsigned long long stamp) {
   bool changed = stamp != reload->certs_stamp || !reload->certs_refused;
   reload->certs_stamp = stamp;
   struct error error;
-  reload->certs_refused = load_certificates(&worker_published()->settings.tls, &error) != 0;
+  reload->certs_refused = load_certificates(reload, &error) != 0;
   if (!reload->certs_refused) {
     return;
   }
@@ -200,12 +249,29 @@ static void reload_certificates(struct reload *reload, unsigned long long stamp)
   }
 }
 
+// What was issued here is issued anew before it expires (protocol §5: at a third of its life left).
+static void renew(struct reload *reload) {
+  if (reload->renewal == 0 || time(NULL) < reload->renewal) {
+    return;
+  }
+  struct error error;
+  if (issue(&worker_published()->settings.tls, &error) != 0) {
+    reload->renewal = time(NULL) + RENEWAL_RETRY_SECONDS;
+    log_fields(LOG_LEVEL_ERROR, "certificates not issued anew",
+               (struct log_field[]){log_text("reason", text_of(error.text))}, 1);
+  }
+}
+
 void reload_look(struct reload *reload, bool force) {
   // Stamps are taken before the files are read: a change in between is seen the next time.
   unsigned long long stamp = file_stamp(reload->config_path);
   if (force || stamp != reload->config_stamp || reload->config_unreadable) {
     reload_configuration(reload, stamp);
   }
+  if (!reload->certs_from_files) {
+    return;
+  }
+  renew(reload);
   stamp = certificates_stamp(&worker_published()->settings.tls);
   if (force || stamp != reload->certs_stamp || reload->certs_refused) {
     reload_certificates(reload, stamp);

@@ -9,6 +9,7 @@
 
 #include "admission/rule.h"
 #include "server/address.h"
+#include "server/certificates.h"
 #include "server/clock.h"
 #include "server/harden.h"
 #include "server/health.h"
@@ -38,9 +39,10 @@ struct server {
   struct listener plain;
   struct http *http;
   struct health *health;
-  int64_t tick;             // milliseconds
-  size_t requests_seen;     // ever begun, at the last look
-  size_t requests_settled;  // ever begun, when memory was last given back
+  struct certificates *certificates;  // NULL: certificates are files
+  int64_t tick;                       // milliseconds
+  size_t requests_seen;               // ever begun, at the last look
+  size_t requests_settled;            // ever begun, when memory was last given back
 };
 
 static enum server_end complain(const struct error *error) {
@@ -111,6 +113,9 @@ static enum server_end start_serving(struct server *server, const struct setting
 static bool check_ourselves(struct server *server, const struct settings *settings) {
   struct error error;
   struct tls_identity *identity = tls_current();
+  if (identity == NULL) {
+    return false;  // readiness says why
+  }
   int failed = self_check(&server->https, identity, settings->tls.min_version, &error);
   tls_identity_unref(identity);
   if (failed != 0) {
@@ -220,6 +225,15 @@ static bool drain(struct server *server) {
   return false;
 }
 
+static enum server_end start_certificates(struct server *server, const struct settings *settings) {
+  if (settings->certificates.source != CERTIFICATES_SECRET) {
+    return SERVER_STOPPED;
+  }
+  struct error error;
+  server->certificates = certificates_start(&error);
+  return server->certificates == NULL ? complain(&error) : SERVER_STOPPED;
+}
+
 static enum server_end run(struct server *server) {
   const struct settings *settings = &worker_published()->settings;
   enum server_end end = listen_on_both(server, settings);
@@ -227,8 +241,12 @@ static enum server_end run(struct server *server) {
     end = start_serving(server, settings);
   }
   if (end == SERVER_STOPPED) {
+    end = start_certificates(server, settings);
+  }
+  if (end == SERVER_STOPPED) {
     server->tick = tick_of(settings);
     serve(server);
+    certificates_stop(server->certificates);
     if (drain(server)) {
       // At once: waiting for threads is what the second signal wants to avoid.
       log_message(LOG_LEVEL_WARN, "second signal: ending at once");
@@ -265,7 +283,10 @@ static enum server_end load_and_run(struct server *server) {
     return unreadable ? SERVER_IO_ERROR : SERVER_BAD_CONFIGURATION;
   }
   struct error error;
-  if (reload_first_certificates(&server->reload, &error) != 0) {
+  // Those of a Secret come when the server runs already, so that its probes can say what is
+  // missing.
+  bool from_files = worker_published()->settings.certificates.source == CERTIFICATES_DIRECTORY;
+  if (from_files && reload_first_certificates(&server->reload, &error) != 0) {
     return complain(&error);
   }
   return run(server);

@@ -4,6 +4,8 @@
 
 #define ROWS(array) (array), sizeof(array) / sizeof((array)[0])
 #define MINUTES(n) ((n)*60 * 1000LL)
+#define HOURS(n) (60 * MINUTES(n))
+#define YEARS(n) (365 * 24 * HOURS(n))
 
 static const struct option server_options[] = {
     {.key = "bindAddress",
@@ -60,6 +62,81 @@ static const struct option tls_options[] = {
      .max = MINUTES(60),
      .offset = offsetof(struct tls_settings, reload_interval),
      .help = "How often certificate and configuration files are looked at"},
+};
+
+static const char *const certificate_source_names[] = {"directory", "secret", NULL};
+
+static const struct option certificate_options[] = {
+    {.key = "source",
+     .type = OPTION_ENUM,
+     .names = certificate_source_names,
+     .fallback = "directory",
+     .offset = offsetof(struct certificate_settings, source),
+     .help = "directory: tls.certDir, without asking any API; secret: renewed in a Secret"},
+    {.key = "namespace",
+     .type = OPTION_STRING,
+     .fallback = "",
+     .offset = offsetof(struct certificate_settings, namespace_),
+     .help = "Of the Secret and the Service; empty means the pod's own"},
+    {.key = "secret",
+     .type = OPTION_STRING,
+     .fallback = "rayfix-certificates",
+     .offset = offsetof(struct certificate_settings, secret),
+     .help = "The Secret that holds CA and certificate, made by the first replica"},
+    {.key = "service",
+     .type = OPTION_STRING,
+     .fallback = "rayfix",
+     .offset = offsetof(struct certificate_settings, service),
+     .help = "The Service that the API server calls; the certificate is for its DNS names"},
+    {.key = "webhooks",
+     .type = OPTION_STRING,
+     .fallback = "rayfix",
+     .offset = offsetof(struct certificate_settings, webhooks),
+     .help = "Name of both webhook configurations, whose caBundle is written"},
+    {.key = "accountDir",
+     .type = OPTION_STRING,
+     .fallback = "/var/run/secrets/kubernetes.io/serviceaccount",
+     .offset = offsetof(struct certificate_settings, account_dir),
+     .help = "Where token, ca.crt and namespace of the service account are mounted"},
+    {.key = "caLifetime",
+     .type = OPTION_DURATION,
+     .fallback = "8760h",
+     .min = 1000,
+     .max = YEARS(30),
+     .offset = offsetof(struct certificate_settings, ca_lifetime),
+     .help = "How long a CA is valid"},
+    {.key = "caRenewBefore",
+     .type = OPTION_DURATION,
+     .fallback = "0s",
+     .max = YEARS(30),
+     .offset = offsetof(struct certificate_settings, ca_renew_before),
+     .help = "How long before its end a CA is changed; 0s means a third of its life"},
+    {.key = "leafLifetime",
+     .type = OPTION_DURATION,
+     .fallback = "2160h",
+     .min = 1000,
+     .max = YEARS(30),
+     .offset = offsetof(struct certificate_settings, leaf_lifetime),
+     .help = "How long a serving certificate is valid, but never longer than its CA"},
+    {.key = "leafRenewBefore",
+     .type = OPTION_DURATION,
+     .fallback = "0s",
+     .max = YEARS(30),
+     .offset = offsetof(struct certificate_settings, leaf_renew_before),
+     .help = "How long before its end it is renewed; 0s means a third of its life"},
+    {.key = "settle",
+     .type = OPTION_DURATION,
+     .fallback = "60s",
+     .max = MINUTES(60),
+     .offset = offsetof(struct certificate_settings, settle),
+     .help = "From reading a caBundle back until every API server is taken to use it"},
+    {.key = "resync",
+     .type = OPTION_DURATION,
+     .fallback = "5m",
+     .min = 10,
+     .max = HOURS(24),
+     .offset = offsetof(struct certificate_settings, resync),
+     .help = "How often Secret and caBundle are looked at, besides being watched"},
 };
 
 static const struct option limit_options[] = {
@@ -142,6 +219,8 @@ static const struct option log_options[] = {
 const struct settings_section settings_sections[] = {
     {"server", "Addresses and threads", ROWS(server_options), offsetof(struct settings, server)},
     {"tls", "Certificates and TLS", ROWS(tls_options), offsetof(struct settings, tls)},
+    {"certificates", "Certificates in a Secret that renew themselves", ROWS(certificate_options),
+     offsetof(struct settings, certificates)},
     {"limits", "What a client may ask for", ROWS(limit_options), offsetof(struct settings, limits)},
     {"shutdown", "How the server ends", ROWS(shutdown_options),
      offsetof(struct settings, shutdown)},
@@ -150,8 +229,9 @@ const struct settings_section settings_sections[] = {
 const size_t settings_section_count = sizeof settings_sections / sizeof settings_sections[0];
 
 static const size_t section_sizes[] = {
-    sizeof(struct server_settings),   sizeof(struct tls_settings), sizeof(struct limit_settings),
-    sizeof(struct shutdown_settings), sizeof(struct log_settings),
+    sizeof(struct server_settings),      sizeof(struct tls_settings),
+    sizeof(struct certificate_settings), sizeof(struct limit_settings),
+    sizeof(struct shutdown_settings),    sizeof(struct log_settings),
 };
 
 int settings_defaults(struct settings *settings, struct arena *arena, struct error *error) {

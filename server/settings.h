@@ -29,6 +29,23 @@ struct tls_settings {
   int64_t reload_interval;        // how often files are looked at
 };
 
+enum certificate_source { CERTIFICATES_DIRECTORY, CERTIFICATES_SECRET };
+
+struct certificate_settings {
+  int source;               // enum certificate_source
+  struct text namespace_;   // of Secret and Service; empty: the pod's own
+  struct text secret;       // name of the Secret
+  struct text service;      // name of the Service, from which the DNS names follow
+  struct text webhooks;     // name of both webhook configurations
+  struct text account_dir;  // token, ca.crt and namespace of the service account
+  int64_t ca_lifetime;
+  int64_t ca_renew_before;  // 0: a third of the lifetime
+  int64_t leaf_lifetime;
+  int64_t leaf_renew_before;  // 0: a third of the lifetime
+  int64_t settle;             // from reading a bundle back until every API server uses it
+  int64_t resync;             // how often everything is looked at, besides watching
+};
+
 struct limit_settings {
   struct quantity body;             // one request body, bytes
   struct quantity bytes_in_flight;  // all bodies being read or judged
@@ -54,6 +71,7 @@ struct log_settings {
 struct settings {
   struct server_settings server;
   struct tls_settings tls;
+  struct certificate_settings certificates;
   struct limit_settings limits;
   struct shutdown_settings shutdown;
   struct log_settings log;
