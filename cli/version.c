@@ -1,6 +1,8 @@
 #include "cli/version.h"
 
+#include <curl/curl.h>
 #include <gnutls/gnutls.h>
+#include <jansson.h>
 #include <microhttpd.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -34,7 +36,7 @@ struct library {
   const char *version;
 };
 
-#define LIBRARY_COUNT 5
+#define LIBRARY_COUNT 7
 
 // What is linked at run time, not what was there when this was compiled.
 static void list_libraries(struct library libraries[LIBRARY_COUNT], char yyjson[32]) {
@@ -45,6 +47,8 @@ static void list_libraries(struct library libraries[LIBRARY_COUNT], char yyjson[
   libraries[2] = (struct library){"openssl", OpenSSL_version(OPENSSL_FULL_VERSION_STRING)};
   libraries[3] = (struct library){"yyjson", yyjson};
   libraries[4] = (struct library){"libyaml", yaml_get_version_string()};
+  libraries[5] = (struct library){"libcurl", curl_version_info(CURLVERSION_NOW)->version};
+  libraries[6] = (struct library){"jansson", jansson_version_str()};
 }
 
 #ifdef __clang__

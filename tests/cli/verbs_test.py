@@ -10,7 +10,7 @@ import unittest
 
 RAYFIX = os.environ["RAYFIX"]
 SOURCE = os.getcwd()
-VERBS = ["serve", "review", "mutate", "rules", "config", "certs", "version"]
+VERBS = ["serve", "review", "mutate", "rules", "audit", "doctor", "config", "certs", "version"]
 BODY_MAX = 32 << 20
 
 
