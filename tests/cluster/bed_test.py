@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bed import lifecycle, machine, tools
+from bed.counting import count_line
 from bed.errors import Failed, Missing
 from bed.paths import BUILT, HERE, RUNS
 from bed.processes import LAST_LINES
@@ -182,4 +183,6 @@ if __name__ == "__main__":
     except (Missing, Failed) as error:
         print(f"cluster: {error}", file=sys.stderr)
         sys.exit(error.exit_code() if isinstance(error, Missing) else 1)
-    unittest.main(verbosity=2)
+    result = unittest.main(verbosity=2, exit=False).result
+    print(count_line(result.testsRun, len(result.failures) + len(result.errors)), flush=True)
+    sys.exit(not result.wasSuccessful())

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bed import images, lifecycle, machine, tools
 from bed.errors import Failed, Missing
 from bed.paths import Run
+from bed.processes import last_lines
 
 
 def say(line):
@@ -28,13 +29,21 @@ def stop_on_signals():
         signal.signal(number, interrupt)
 
 
-def build_tools(_):
-    tools.build()
-    return 0
+def build_tools(arguments):
+    """The programs take the processor, the images the network and the disk: both at once."""
+    images_of_ray = None
+    if arguments.ray:
+        images_of_ray = subprocess.Popen([sys.executable, __file__, "ray", *arguments.ray])
+    try:
+        tools.build()
+    finally:
+        code = images_of_ray.wait() if images_of_ray else 0
+    return code
 
 
 def build_ray(arguments):
-    images.make_ray(arguments.version)
+    for version in arguments.versions:
+        images.make_ray(version, say)
     return 0
 
 
@@ -75,28 +84,35 @@ def shell(arguments):
     return code if arguments.command else 0  # of a shell it is that of the last thing typed
 
 
+def show_logs(run):
+    """The ends of all logs, after a failure."""
+    for log in sorted(run.logs.glob("*.log")):
+        say(f"\n-- {log.name}\n{last_lines(log)}")
+
+
 def test(arguments):
     """Brings a cluster up, runs the stories inside of it, takes it down."""
     stop_on_signals()
     here = Path(__file__).resolve().parent
-    stories = [sys.executable, str(here / "stories" / "run.py"), *arguments.command]
-    environment = dict(os.environ)
-    if environment.get("USE_EXISTING_CLUSTER"):
-        return subprocess.run(stories, env=environment).returncode
+    stories = [sys.executable, str(here / "stories" / "run.py")]
+    if os.environ.get("USE_EXISTING_CLUSTER"):
+        return subprocess.run(stories + arguments.command).returncode
     machine.check()
     if not arguments.rayfix:
         raise Failed("which rayfix? say --rayfix PROGRAM")
-    environment["RAYFIX"] = str(Path(arguments.rayfix).resolve())
     bed = lifecycle.Bed(arguments.fake_nodes, None, arguments.run)
     code = 1
     try:
         bed.start(say)
-        environment.update({key: value for key, value in bed.run.environment().items()
-                            if key in ("KUBECONFIG", "PATH", "RAYFIX_BED", "TMPDIR")})
-        code = subprocess.run(bed.enter() + ["--wd=" + os.getcwd()] + stories,
-                              env=environment).returncode
+        environment = {**bed.run.environment(), "RAYFIX": str(Path(arguments.rayfix).resolve())}
+        command = bed.enter() + ["--wd=" + os.getcwd()] + stories
+        code = subprocess.run(command + arguments.command, env=environment).returncode
+        for version in arguments.also_ray if code == 0 and not arguments.command else []:
+            say(f"\nwith Ray {version}")
+            code = subprocess.run(command + ["--of-ray"],
+                                  env={**environment, "RAY_VERSION": version}).returncode or code
         if code != 0:
-            say(f"logs of the components: {bed.run.logs}")
+            show_logs(bed.run)
         return code
     except KeyboardInterrupt:
         return 130
@@ -114,7 +130,7 @@ def main():
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, function, about in (
             ("tools", build_tools, "build the programs of the bed, if needed"),
-            ("ray", build_ray, "make the image of a Ray version, if needed"),
+            ("ray", build_ray, "make the images of Ray versions, if needed"),
             ("up", up, "bring a cluster up and stay"),
             ("shell", shell, "a shell in a cluster that is up"),
             ("test", test, "the tests, in a cluster of their own"),
@@ -122,14 +138,19 @@ def main():
         verb = verbs.add_parser(name, help=about)
         verb.set_defaults(function=function)
         if name == "tools":
+            verb.add_argument("--ray", action="append", default=[], metavar="VERSION",
+                              help="make its image at the same time")
             continue
         if name == "ray":
-            verb.add_argument("version")
+            verb.add_argument("versions", nargs="+", metavar="VERSION")
             continue
         verb.add_argument("--run", help="name of the cluster")
         if name != "shell":
             verb.add_argument("--fake-nodes", type=int, default=0, help="how many kwok nodes")
             verb.add_argument("--rayfix", help="the program")
+        if name == "test":
+            verb.add_argument("--also-ray", action="append", default=[], metavar="VERSION",
+                              help="then the stories that depend on Ray once more, with this one")
         if name in ("shell", "test"):
             verb.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()

@@ -3,6 +3,7 @@
 import json
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -247,20 +248,68 @@ def start_dns(run, processes):
 
 def start_kwok(run, processes):
     """Only nodes that say so are faked: with all of them it would fake the real node's pods too."""
+    stages = run.data / "kwok.yaml"
+    stages.write_bytes(subprocess.run([BIN / "kwok", "stages"], check=True,
+                                      stdout=subprocess.PIPE).stdout)
     processes.start("kwok", [
-        BIN / "kwok", f"--kubeconfig={run.kubeconfig}", "--manage-all-nodes=false",
+        BIN / "kwok", f"--kubeconfig={run.kubeconfig}", f"--config={stages}",
+        "--manage-all-nodes=false",
         f"--manage-nodes-with-annotation-selector={FAKE_NODE_ANNOTATION}=fake",
         "--cidr=10.245.0.0/16", f"--node-ip={NODE_ADDRESS}", "--node-lease-duration-seconds=40"])
 
 
-def start_kuberay(run, processes):
-    source = tools.module_source("kuberay", "github.com/ray-project/kuberay/ray-operator")
-    kubectl(run, "create", "-f", str(Path(source) / "config" / "crd" / "bases"))
-    for crd in ("rayclusters", "rayjobs", "rayservices"):
-        kubectl(run, "wait", "--for=condition=Established", f"crd/{crd}.ray.io")
-    processes.start("kuberay-operator", [
-        BIN / "kuberay-operator", "--metrics-addr=127.0.0.1:8090",
-        "--health-probe-bind-address=127.0.0.1:8091", "--enable-leader-election=false"])
+class Operator:
+    """The KubeRay operator; a story may have another version in its place, as it says in a file."""
+
+    def __init__(self, run, processes):
+        self.run, self.processes = run, processes
+        self.name = None
+        self.seen = None
+
+    def start(self, version=tools.KUBERAY, name="kuberay-operator"):
+        """The CRDs of a version and its operator, with a log of that name."""
+        bases = tools.kuberay_config(version) / "crd" / "bases"
+        kubectl(self.run, "apply", "--server-side", "--force-conflicts", "-f", str(bases))
+        for crd in ("rayclusters", "rayjobs", "rayservices"):
+            kubectl(self.run, "wait", "--for=condition=Established", f"crd/{crd}.ray.io")
+        self.processes.start(name, [
+            BIN / f"kuberay-operator-{version}", "--metrics-addr=127.0.0.1:8090",
+            "--health-probe-bind-address=127.0.0.1:8091", "--enable-leader-election=false"])
+        self.name = name
+
+    def wait(self):
+        self.processes.wait_for(self.name, answers("http://127.0.0.1:8091/readyz"), 60)
+
+    def follow(self):
+        """Does what the file asks for, and says so in another; without a version there is none."""
+        try:
+            wanted = self.run.operator_wanted.read_text()
+        except FileNotFoundError:
+            return
+        if wanted == self.seen:
+            return
+        if self.name:
+            self.processes.stop(self.name)
+            self.name = None
+        content = json.loads(wanted)
+        if content["version"]:
+            self.start(content["version"], content["name"])
+            self.wait()
+        self.seen = wanted
+        self.run.operator_is.write_text(wanted)
+
+
+def change_operator(run, version, name="kuberay-operator"):
+    """Asks the bed's first process for another operator and waits until it is there."""
+    wanted = json.dumps({"version": version, "name": name, "asked": time.monotonic()})
+    new = run.operator_wanted.with_suffix(".new")
+    new.write_text(wanted)
+    new.rename(run.operator_wanted)
+    deadline = time.monotonic() + 90
+    while not (run.operator_is.exists() and run.operator_is.read_text() == wanted):
+        if time.monotonic() > deadline:
+            raise Failed(f"the bed did not change its operator to {version} (logs: {run.logs})")
+        time.sleep(0.1)
 
 
 def fake_node(name, capacity=None, taints=None, labels=None):
@@ -301,11 +350,13 @@ def start_all(run, processes, fake_nodes, say):
     start_proxy(run, processes)
     start_kwok(run, processes)
     start_dns(run, processes)
-    start_kuberay(run, processes)
+    operator = Operator(run, processes)
+    operator.start()
     say("kube-controller-manager, kube-scheduler, kubelet, kube-proxy, coredns, kwok")
     api = Api(run)
     processes.wait_for("kubelet", lambda: api.node_is_ready(NODE), 60)
     say(f"node {NODE} ready")
-    processes.wait_for("kuberay-operator", answers("http://127.0.0.1:8091/readyz"), 60)
+    operator.wait()
     add_fake_nodes(run, fake_nodes)
     say(f"kuberay-operator, {fake_nodes} fake nodes")
+    return operator

@@ -6,9 +6,10 @@ import json
 import shutil
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
-from bed import tools
+from bed import locks, tools
 from bed.components import PAUSE_IMAGE, import_image
 from bed.errors import Failed
 from bed.paths import BUILD, HERE, IMAGES
@@ -17,7 +18,8 @@ RAY_IMAGE = "docker.io/rayproject/ray"
 # Ray's dependencies have no upper bounds: an old Ray needs packages of its time.
 RAY_CONSTRAINTS = {
     "2.46.0": ["protobuf<6", "click<8.2", "setuptools<81", "opentelemetry-sdk<1.36",
-               "opentelemetry-exporter-prometheus<0.57"],
+               "opentelemetry-exporter-prometheus<0.57", "fastapi<0.116", "starlette<0.47",
+               "uvicorn<0.35"],
 }
 
 
@@ -81,14 +83,23 @@ def ray_archive(version):
     return BUILD / "ray" / f"ray-{version}.tar"
 
 
-def make_ray(version):
-    """Debian with ray[default]: the Ray project's own images would have to be pulled."""
+def make_ray(version, say):
+    """Debian with ray[default,serve]: the Ray project's own images would have to be pulled."""
     image = ray_archive(version)
-    if image.exists():
-        return
+    # One at a time: they share the Debian below.
+    with locks.held(BUILD / "ray" / ".lock"):
+        if not image.exists():
+            began = time.monotonic()
+            make_ray_image(version, image)
+            say(f"image of Ray {version}: {image.stat().st_size / 1e6:.0f} MB,"
+                f" {time.monotonic() - began:.0f} s")
+
+
+def make_ray_image(version, image):
     folder = BUILD / "ray" / version
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([str(HERE / "ray-image"), version, str(folder),
+    # What debootstrap mounts is nobody else's business.
+    done = subprocess.run(["unshare", "--mount", str(HERE / "ray-image"), version, str(folder),
                            *RAY_CONSTRAINTS.get(version, [])], capture_output=True, text=True)
     if done.returncode != 0:
         raise Failed(f"Ray {version}: {(done.stdout + done.stderr).strip()[-3000:]}")
@@ -105,8 +116,12 @@ def import_ray(run, version):
 def make_pause():
     """The program that holds a pod's namespaces, from the source in the Kubernetes module."""
     image = IMAGES / "pause.tar"
-    if image.exists():
-        return
+    with locks.held(BUILD / ".lock-pause"):
+        if not image.exists():
+            make_pause_image(image)
+
+
+def make_pause_image(image):
     source = Path(tools.module_source("kubernetes", "k8s.io/kubernetes")) / "build/pause/linux"
     program = BUILD / "pause"
     done = subprocess.run(["gcc", "-Os", "-static", "-DVERSION=bed", "-o", str(program),

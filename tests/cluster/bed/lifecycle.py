@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bed import components, credentials, images, machine, network, rayfix, tools
+from bed import components, credentials, images, locks, machine, network, rayfix, tools
 from bed.errors import Failed, Missing
 from bed.paths import HERE, RUNS, Run
 from bed.processes import Processes
@@ -29,13 +29,21 @@ def is_alive(pid):
     return pid is not None and Path(f"/proc/{pid}").exists()
 
 
+def states():
+    """(name, state) of every run; another program may take one down meanwhile."""
+    for state in RUNS.glob("*/state.json"):
+        try:
+            yield state.parent.name, json.loads(state.read_text())
+        except FileNotFoundError:
+            pass
+
+
 def running():
     """The runs that are up, newest last."""
     found = []
-    for state in RUNS.glob("*/state.json"):
-        content = json.loads(state.read_text())
-        if is_alive(content.get("pid")) and is_alive(content.get("starter")):
-            found.append((content["started"], state.parent.name, content["pid"]))
+    for name, state in states():
+        if is_alive(state.get("pid")) and is_alive(state.get("starter")):
+            found.append((state["started"], name, state["pid"]))
     return [(name, pid) for _, name, pid in sorted(found)]
 
 
@@ -50,10 +58,10 @@ def clean(run):
 
 def sweep():
     """Cleans up after runs whose starter was killed."""
-    for state in RUNS.glob("*/state.json"):
-        content = json.loads(state.read_text())
-        if not is_alive(content.get("starter")):
-            clean(Run(state.parent.name))
+    with locks.held(RUNS / ".lock"):
+        for name, state in list(states()):
+            if not is_alive(state.get("starter")):
+                clean(Run(name))
 
 
 class Bed:
@@ -152,7 +160,7 @@ def inside(run, fake_nodes, program):
         say("namespaces")
         machine.cover_file_system(run)
         network.bring_up()
-        components.start_all(run, processes, fake_nodes, say)
+        operator = components.start_all(run, processes, fake_nodes, say)
         if program:
             rayfix.issue(run, program)
             rayfix.add_service(run)
@@ -163,6 +171,7 @@ def inside(run, fake_nodes, program):
         print(READY, flush=True)
         while not stopping:
             processes.check()
+            operator.follow()
             time.sleep(0.2)
     except KeyboardInterrupt:
         pass

@@ -5,7 +5,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent.parent
-BUILD = ROOT / "build" / "cluster"
+BUILD = Path(os.environ.get("RAYFIX_BED_BUILD", ROOT / "build" / "cluster")).resolve()
 BUILT = BUILD / "bin"
 # A test puts a program that fails here.
 BIN = Path(os.environ.get("RAYFIX_BED_BIN", BUILT))
@@ -34,6 +34,8 @@ class Run:
         self.data = self.folder / "data"
         self.kubeconfig = self.folder / "kubeconfig"
         self.state = self.folder / "state.json"
+        self.operator_wanted = self.data / "operator-wanted.json"
+        self.operator_is = self.data / "operator-is.json"
         self.cgroup = f"rayfix-{name}"
 
     def make(self):
@@ -47,6 +49,7 @@ class Run:
         env["PATH"] = f"{BIN}:{env['PATH']}"
         env["RAYFIX_BED"] = self.name
         env["TMPDIR"] = str(self.data / "tmp")
+        env["KUBECACHEDIR"] = str(self.data / "kube-cache")  # not in somebody's home
         env.pop("HTTPS_PROXY", None)
         env.pop("HTTP_PROXY", None)
         return env

@@ -10,6 +10,11 @@ from bed.errors import Failed
 LAST_LINES = 15
 
 
+def last_lines(path):
+    lines = path.read_text(errors="replace").splitlines()[-LAST_LINES:]
+    return "\n".join(f"  {line[:400]}" for line in lines) + f"\n  (all of it: {path})"
+
+
 class Processes:
     """The children of the bed's first process, which reaps every process of the namespace."""
 
@@ -28,6 +33,18 @@ class Processes:
         child.returncode = 0  # reaped below, and not by subprocess
         self.names[child.pid] = name
         return child.pid
+
+    def stop(self, name, seconds=10):
+        """Ends one component; that is no failure."""
+        [pid] = [pid for pid, known in self.names.items() if known == name]
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while pid in self.names:
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+            self.reap()
+            time.sleep(0.05)
+        self.exits.pop(name)
 
     def reap(self):
         """Collects ended processes, also orphans that were handed to us as process 1."""
@@ -49,9 +66,7 @@ class Processes:
             raise Failed(f"{name} ended ({how}); its last lines:\n{self.last_lines(name)}")
 
     def last_lines(self, name):
-        path = self.run.logs / f"{name}.log"
-        lines = path.read_text(errors="replace").splitlines()[-LAST_LINES:]
-        return "\n".join(f"  {line[:400]}" for line in lines) + f"\n  (all of it: {path})"
+        return last_lines(self.run.logs / f"{name}.log")
 
     def wait_for(self, name, ready, seconds):
         """Waits until ready() is true; `name` is the component to blame."""

@@ -14,6 +14,7 @@ from bed.components import FAKE_NODE_ANNOTATION, fake_node
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"
 FAKE = {"key": FAKE_NODE_ANNOTATION, "operator": "Exists", "effect": "NoSchedule"}
+FAKE_TAINT = {"key": FAKE_NODE_ANNOTATION, "value": "fake", "effect": "NoSchedule"}
 
 
 class Result:
@@ -54,8 +55,12 @@ def get(kind, name, namespace):
     return kubectl("get", kind, name, "-n", namespace, "-o", "json").json()
 
 
+def get_all(kind, namespace, selector=""):
+    return kubectl("get", kind, "-n", namespace, "-l", selector, "-o", "json").json()["items"]
+
+
 def pods(namespace, selector=""):
-    return kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json").json()["items"]
+    return get_all("pods", namespace, selector)
 
 
 def patch(kind, name, namespace, content, check=True, kind_of_patch="merge", *more):
@@ -97,6 +102,21 @@ def example(name, namespace):
     return pod
 
 
+def manifest(path):
+    """The objects of a manifest, as kubectl reads them."""
+    return manifest_text(Path(path).read_text())
+
+
+def manifest_text(yaml):
+    text = kubectl("create", "--dry-run=client", "-o", "json", "-f", "-", stdin=yaml).out
+    decoder, found = json.JSONDecoder(), []
+    while text.strip():
+        thing, end = decoder.raw_decode(text.lstrip())
+        found += thing["items"] if thing["kind"] == "List" else [thing]
+        text = text.lstrip()[end:]
+    return found
+
+
 def on_fake_nodes(spec):
     """Sends a pod to the nodes that only kwok knows."""
     spec["nodeSelector"] = {"type": "fake"}
@@ -113,6 +133,16 @@ def ray_template(name, gpus=0, gpu="nvidia.com/gpu", cpu="1", memory="2Gi"):
         "spec": on_fake_nodes({"containers": [{
             "name": name, "image": "rayproject/ray:2.46.0",
             "resources": {"requests": dict(resources), "limits": dict(resources)}}]}),
+    }
+
+
+def bare_worker(name, namespace, **more):
+    """A worker that no RayCluster owns."""
+    return {
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace,
+                     "labels": {"ray.io/node-type": "worker"}},
+        "spec": ray_template("ray-worker", **more)["spec"],
     }
 
 
@@ -135,6 +165,16 @@ def ray_cluster(name, namespace, *groups, **more):
             "workerGroupSpecs": list(groups),
             **more,
         },
+    }
+
+
+def ray_job(name, namespace, *groups, **more):
+    """KubeRay suspends only jobs that take their cluster away at their end."""
+    return {
+        "apiVersion": "ray.io/v1", "kind": "RayJob",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": "stories"}},
+        "spec": {"entrypoint": "true", "shutdownAfterJobFinishes": True,
+                 "rayClusterSpec": ray_cluster(name, namespace, *groups)["spec"], **more},
     }
 
 

@@ -1,7 +1,9 @@
 """Ray itself on the real node: images, cgroups, programs that run in a head."""
 
+import json
 import os
 import subprocess
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -43,7 +45,10 @@ def real_cluster(name, namespace, *groups, **more):
     real_node_has_ray()
     cluster = ray_cluster(name, namespace, *groups, **more)
     cluster["spec"]["rayVersion"] = VERSION
-    to_real_node(cluster["spec"]["headGroupSpec"]["template"])
+    head = to_real_node(cluster["spec"]["headGroupSpec"]["template"])
+    # Its dashboard gives up after 30 s of starting otherwise, and the head is never ready.
+    head["spec"]["containers"][0]["env"] = [
+        {"name": "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT", "value": "180"}]
     for each in groups:
         to_real_node(each["template"])
     return cluster
@@ -72,13 +77,31 @@ def running_container(pod, name, seconds=60):
                       lambda: container_id(get("pod", *where), name), seconds)
 
 
-def memory_peak(identity):
-    """The most bytes that the container's cgroup has held."""
+def memory_cgroup(identity):
+    """The folder in which the kernel accounts for the container's memory."""
     root = machine.CGROUPS if machine.is_cgroup2() else machine.CGROUPS / "memory"
-    file = "memory.peak" if machine.is_cgroup2() else "memory.max_usage_in_bytes"
     run = f"rayfix-{os.environ['RAYFIX_BED']}"
     [found] = list(Path(root, run).glob(f"**/{identity}"))
-    return int((found / file).read_text())
+    return found
+
+
+def memory_peak(identity):
+    """The most bytes that the container's cgroup has held."""
+    file = "memory.peak" if machine.is_cgroup2() else "memory.max_usage_in_bytes"
+    return int((memory_cgroup(identity) / file).read_text())
+
+
+def memory_now(identity, kind):
+    """Bytes of one kind (shmem: pages of any tmpfs) that the container's cgroup holds now."""
+    text = (memory_cgroup(identity) / "memory.stat").read_text()
+    return int(dict(line.split() for line in text.splitlines())[kind])
+
+
+def memory_kills(identity):
+    """How many of the container's processes the kernel has killed for lack of memory."""
+    file = "memory.events" if machine.is_cgroup2() else "memory.oom_control"
+    text = (memory_cgroup(identity) / file).read_text()
+    return int(dict(line.split() for line in text.splitlines())["oom_kill"])
 
 
 def seconds_to_delete(pod):
@@ -103,9 +126,86 @@ def wait_ready(namespace, count, seconds=240):
     return wait_until(f"{count} pods ready", ready, seconds)
 
 
-def python_in(pod, program):
-    """Starts a Python program in the pod's first container; its Popen."""
-    return subprocess.Popen(
-        ["kubectl", "exec", "-n", pod["metadata"]["namespace"], pod["metadata"]["name"], "--",
-         "python3", "-u", "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True)
+# What every program of a Driver begins with. Lines of Ray's own have another start.
+PREAMBLE = """
+import json, sys, threading, time
+import ray
+ray.init(logging_level="ERROR", log_to_driver=False, namespace="stories")
+def say(**figures):
+    print("STORY", json.dumps(figures), flush=True)
+def outcome(reference):
+    try:
+        return ray.get(reference)
+    except Exception as error:
+        return f"lost: {type(error).__name__}"
+def here():
+    return ray.util.get_node_ip_address()
+"""
+
+
+class Driver:
+    """A Ray program that runs in a pod's first container and says what it sees."""
+
+    def __init__(self, pod, program):
+        self.child = subprocess.Popen(
+            ["kubectl", "exec", "-i", "-n", pod["metadata"]["namespace"], pod["metadata"]["name"],
+             "--", "python3", "-u", "-c", PREAMBLE + program], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.lines = []
+        self.said = []
+        self.taken = 0
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.child.stdout:
+            self.lines.append(line)
+            if line.startswith("STORY "):
+                self.said.append(json.loads(line[6:]))
+
+    def next(self, seconds=180):
+        """The next figures that it says."""
+        def ready():
+            ended = not self.reader.is_alive()
+            if len(self.said) <= self.taken and ended:
+                raise AssertionError("the driver ended:\n" + "".join(self.lines[-20:]))
+            return len(self.said) > self.taken
+        wait_until("a word of the driver", ready, seconds)
+        self.taken += 1
+        return self.said[self.taken - 1]
+
+    def tell(self):
+        """Lets a program go on that reads a line."""
+        self.child.stdin.write("\n")
+        self.child.stdin.flush()
+
+    def close(self):
+        self.child.terminate()
+        self.child.wait(timeout=30)
+        self.reader.join(timeout=30)
+        self.child.stdin.close()
+        self.child.stdout.close()
+
+
+class SharedNamespace(unittest.TestCase):
+    """Tests of one class in one namespace: a Ray cluster is expensive."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.namespace = f"{cls.__name__.lower()}-{os.getpid()}"
+        kubectl("create", "namespace", cls.namespace)
+        cls.addClassCleanup(cls.remove)
+        wait_until("its service account", lambda: kubectl(
+            "get", "serviceaccount", "default", "-n", cls.namespace, check=False).ok)
+
+    @classmethod
+    def remove(cls):
+        kubectl("delete", "rayclusters", "--all", "-n", cls.namespace, "--wait=false", check=False)
+        kubectl("delete", "pods", "--all", "-n", cls.namespace, "--grace-period=1",
+                "--timeout=60s", check=False)
+        kubectl("delete", "namespace", cls.namespace, "--wait=false", check=False)
+
+    def driver(self, pod, program):
+        driver = Driver(pod, program)
+        self.addCleanup(driver.close)
+        return driver

@@ -1,6 +1,8 @@
 """What operators and people do to clusters that are there must go on working."""
 
-from kube import Story, create, get, group, kubectl, patch, pods, ray_cluster, wait_until
+from kube import (Story, create, get, get_all, group, kubectl, patch, pods, ray_cluster, ray_job,
+                  wait_until)
+from proof import record
 from server import needs_the_bed, server
 
 
@@ -50,6 +52,21 @@ class OlderThanRayfix(Story):
             if pod["metadata"]["uid"] != lost["metadata"]["uid"]])
 
     @needs_the_bed
+    def test_its_status_labels_and_annotations_change(self):
+        kubectl("label", "raycluster", "old", "-n", self.namespace, "stories/touched=yes")
+        kubectl("annotate", "raycluster", "old", "-n", self.namespace, "stories/touched=yes")
+        patch("raycluster", "old", self.namespace, {"status": {"reason": "as a story says"}}, True,
+              "merge", "--subresource=status")
+
+    @needs_the_bed
+    def test_it_is_suspended_and_resumed(self):
+        patch("raycluster", "old", self.namespace, {"spec": {"suspend": True}})
+        wait_until("no pods", lambda: not pods(self.namespace))
+        resumed = patch("raycluster", "old", self.namespace, {"spec": {"suspend": False}})
+        self.assertIn("Warning: rayfix: max-workers", resumed.err)
+        wait_until("its pods again", lambda: len(pods(self.namespace)) == 2)
+
+    @needs_the_bed
     def test_a_finalizer_comes_off_and_it_goes(self):
         patch("raycluster", "old", self.namespace,
               {"metadata": {"finalizers": ["stories.example/hold"]}})
@@ -60,19 +77,41 @@ class OlderThanRayfix(Story):
             "get", "raycluster", "old", "-n", self.namespace, check=False).ok)
 
 
+class JobOlderThanRayfix(Story):
+    """A suspended RayJob that breaks a limit: Kueue holds jobs so until there is room."""
+
+    def setUp(self):
+        super().setUp()
+        server().off()
+        try:
+            create(ray_job("old", self.namespace, group("cpu", 1, 60), suspend=True))
+        finally:
+            server().on()
+
+    def refusal(self):
+        return next((event["message"] for event in get_all("events", self.namespace)
+                     if event["reason"] == "FailedToCreateRayCluster"), None)
+
+    @needs_the_bed
+    def test_resuming_it_is_admitted_and_its_cluster_is_judged_as_a_new_object(self):
+        """An owner can be forged, so that being a job's is no reason to admit a RayCluster."""
+        resumed = patch("rayjob", "old", self.namespace, {"spec": {"suspend": False}})
+        self.assertIn("Warning: rayfix: max-workers", resumed.err)
+        refusal = wait_until("an event that says why there is no cluster", self.refusal)
+        self.assertIn("rayfix refuses RayCluster", refusal)
+        record("ratchet", resumed_rayjob_above_a_limit=refusal)
+
+
 class Suspend(Story):
 
     def test_a_job_is_suspended_and_resumed(self):
-        spec = ray_cluster("x", self.namespace, group("cpu", 1, 2))["spec"]
-        create({"apiVersion": "ray.io/v1", "kind": "RayJob",
-                "metadata": {"name": "job", "namespace": self.namespace},
-                "spec": {"entrypoint": "true", "suspend": True, "rayClusterSpec": spec}})
+        create(ray_job("job", self.namespace, group("cpu", 1, 2), suspend=True))
         for suspend in (False, True, False):
             changed = patch("rayjob", "job", self.namespace, {"spec": {"suspend": suspend}})
             self.assertTrue(changed.ok, changed.err)
-            if not suspend:
-                wait_until("its pods", lambda: len(
-                    pods(self.namespace, "ray.io/node-type")) == 2)
+            wanted = 0 if suspend else 2
+            wait_until(f"{wanted} pods", lambda: len(
+                pods(self.namespace, "ray.io/node-type")) == wanted)
 
     def test_a_cluster_is_suspended_and_resumed(self):
         create(ray_cluster("paused", self.namespace, group("cpu", 2)))

@@ -1,6 +1,6 @@
 """gpu-tolerations: workers of a plain RayCluster on GPU nodes that keep others away."""
 
-from kube import FAKE, Story, add_node, group, kubectl, pods, ray_cluster, wait_until
+from kube import FAKE_TAINT, Story, add_node, group, kubectl, pods, ray_cluster, wait_until
 from proof import record
 from server import needs_the_bed, server
 
@@ -11,9 +11,8 @@ class TaintedNodes(Story):
         super().setUp()
         self.node = f"gpu-{self.namespace}"[-40:].strip("-")
         self.addCleanup(kubectl, "delete", "node", self.node)
-        fake_taint = {key: FAKE[key] for key in ("key", "effect")}
         add_node(self.node, capacity={"amd.com/gpu": "8"}, labels={"pool": self.node},
-                 taints=[{**fake_taint, "value": "fake"},
+                 taints=[FAKE_TAINT,
                          {"key": "amd.com/gpu", "value": "present", "effect": "NoSchedule"}])
 
     def cluster(self):
@@ -37,7 +36,7 @@ class TaintedNodes(Story):
             return found if len(found) == 2 else None
         for reason in wait_until("two workers that cannot be scheduled", reasons):
             self.assertIn("untolerated taint", reason)
-        record("gpu-tolerations", without=f"Pending: {reasons()[0][:160]}")
+        record("gpu-tolerations", without=f"Pending: {reasons()[0].partition('. ')[0]}")
 
     def test_with_rayfix_they_run(self):
         self.make(self.cluster())

@@ -1,18 +1,21 @@
 """wait-gcs against heads of all kinds: silent, speaking, replaced, with TLS."""
 
 import json
+import os
 import socket
-import ssl
 import subprocess
 import threading
-import time
 import unittest
 
+from bed import credentials
 from bed.network import BRIDGE
-from bed.paths import NODE_ADDRESS
+from bed.paths import NODE_ADDRESS, POD_NETWORK, Run
 from kube import Story, create, example, get, kubectl, wait_until
-from real import IMAGE, container_id, needs_ray, real_node_has_ray, running_container, to_real_node
-from server import needs_the_bed
+from proof import record
+from real import (IMAGE, container_id, memory_kills, needs_ray, real_node_has_ray,
+                  running_container, to_real_node)
+from real_pod import ray_pod, run_in, run_pod
+from server import needs_the_bed, server
 
 # What a gRPC server says first: an HTTP/2 SETTINGS frame.
 SETTINGS = bytes.fromhex("000018040000000000000400400000")
@@ -22,9 +25,9 @@ OTHER_ADDRESS = "10.244.0.2"
 class Listener:
     """Something on the head's port. `greet` is sent to who connects; None: silence."""
 
-    def __init__(self, address, port, greet=None, context=None):
+    def __init__(self, address, port, greet=None):
         self.socket = socket.create_server((address, port))
-        self.greet, self.context = greet, context
+        self.greet = greet
         self.connections = []
         self.accepted = 0
         threading.Thread(target=self.run, daemon=True).start()
@@ -37,8 +40,6 @@ class Listener:
                 return
             self.accepted += 1
             try:
-                if self.context:
-                    connection = self.context.wrap_socket(connection, server_side=True)
                 if self.greet:
                     connection.sendall(self.greet)
             except OSError:
@@ -57,7 +58,7 @@ class Listener:
 class Heads(Story):
     """A worker as KubeRay makes it, and a headless service of ours for its head."""
 
-    port = 16379
+    port = 6379
 
     def endpoints(self, address):
         kubectl("apply", "-f", "-", stdin={
@@ -68,7 +69,7 @@ class Heads(Story):
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
             "ports": [{"name": "gcs", "port": self.port}]})
 
-    def worker(self, tls=False):
+    def worker(self, environment=(), memory=None):
         real_node_has_ray()
         kubectl("apply", "-f", "-", stdin={
             "apiVersion": "v1", "kind": "Service",
@@ -83,8 +84,9 @@ class Heads(Story):
         wait = [each for each in pod["spec"]["initContainers"]
                 if each["name"] == "wait-gcs-ready"][0]
         wait.update(image=IMAGE, imagePullPolicy="Never")
-        if tls:
-            wait.setdefault("env", []).append({"name": "RAY_USE_TLS", "value": "1"})
+        wait.setdefault("env", []).extend(environment)
+        if memory:
+            wait["resources"]["limits"]["memory"] = wait["resources"]["requests"]["memory"] = memory
         # What comes after the waiting is not what this is about.
         main = pod["spec"]["containers"][0]
         main["args"] = ["sleep 600"]
@@ -139,23 +141,55 @@ class Heads(Story):
         self.listen(NODE_ADDRESS, self.port, SETTINGS)
         wait_until("the worker starts", self.is_started, 60)
 
-    def test_with_tls_a_connection_is_enough(self):
-        """A TLS server is silent until the client speaks, so the shell form only connects."""
-        self.endpoints(NODE_ADDRESS)
-        run = self.run_folder()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(run.pki / "apiserver.crt", run.pki / "apiserver.key")
-        self.worker(tls=True)
-        time.sleep(2)
-        self.assertFalse(self.is_started())
-        self.listen(NODE_ADDRESS, self.port, SETTINGS, context=context)
-        wait_until("the worker starts", self.is_started, 60)
+    def tls_variables(self):
+        """A certificate for whatever address the head gets; the variables that make Ray use it."""
+        pki = Run(os.environ["RAYFIX_BED"]).pki
+        network = POD_NETWORK.rpartition(".")[0]
+        credentials.sign(pki, "ray", "/CN=ray", "subjectAltName=IP:127.0.0.1," + ",".join(
+            f"IP:{network}.{number}" for number in range(10, 255)))
+        kubectl("create", "secret", "generic", "tls", "-n", self.namespace,
+                *(f"--from-file={pki / name}" for name in ("ca.crt", "ray.crt", "ray.key")))
+        return [{"name": name, "value": value} for name, value in (
+            ("RAY_USE_TLS", "1"), ("RAY_TLS_CA_CERT", "/tls/ca.crt"),
+            ("RAY_TLS_SERVER_CERT", "/tls/ray.crt"), ("RAY_TLS_SERVER_KEY", "/tls/ray.key"))]
 
-    @staticmethod
-    def run_folder():
-        import os
-        from bed.paths import Run
-        return Run(os.environ["RAYFIX_BED"])
+    def test_with_tls_it_finds_the_real_gcs(self):
+        """A TLS server is silent until the client speaks, so the shell form only connects."""
+        variables = self.tls_variables()
+        self.endpoints(NODE_ADDRESS)
+        self.worker(variables)
+        wait_until("it is refused", lambda: "Connection refused" in self.log(), 40)
+        head = ray_pod(self.namespace, "head", "head", "exec ray start --head --num-cpus=0 --block"
+                       f" --include-dashboard=false --port={self.port}", env=variables,
+                       volumeMounts=[{"name": "tls", "mountPath": "/tls"}])
+        head["spec"]["volumes"] = [{"name": "tls", "secret": {"secretName": "tls"}}]
+        head = run_pod(head)
+        address = get("pod", "head", self.namespace)["status"]["podIP"]
+        self.endpoints(address)
+        wait_until("the worker starts", self.is_started, 120)
+        # The head's variables make this client speak TLS, too.
+        check = f"timeout 60 ray health-check --address {address}:{self.port}"
+        self.assertTrue(run_in(head, "bash", "-c", check, check=False).ok)
+
+    def test_in_64_megabytes(self):
+        """Where a policy gives init containers little: Ray's check is killed each time, rayfix's
+        is not and finds the head."""
+        self.endpoints(NODE_ADDRESS)
+        server().off()
+        self.addCleanup(server().on)
+        pod = self.worker(memory="64Mi")
+        identity = running_container(pod, "wait-gcs-ready")
+        wait_until("the kernel kills it", lambda: memory_kills(identity) > 0, 120)
+        record("wait-gcs", without={"with a limit of 64Mi": "`ray health-check` killed by the "
+                                                            "kernel, try after try"})
+        server().on()
+        kubectl("delete", "pod", self.name, "-n", self.namespace, "--grace-period=1")
+        pod = self.worker(memory="64Mi")
+        wait_until("it is refused", lambda: "Connection refused" in self.log(), 40)
+        self.assertEqual(memory_kills(running_container(pod, "wait-gcs-ready")), 0)
+        self.listen(NODE_ADDRESS, self.port, SETTINGS)
+        wait_until("the worker starts", self.is_started, 60)
+        record("wait-gcs", **{"with": {"with a limit of 64Mi": "waits, and starts with the head"}})
 
 
 if __name__ == "__main__":

@@ -50,6 +50,33 @@ class DryRun(Story):
         self.assertEqual(again["spec"], shown["spec"])
 
 
+class OptOut(Story):
+    """Annotations of a pod: of one fix, and of all."""
+
+    def shown(self, **annotations):
+        pod = example("gpu-worker-helm-log-volume.json", self.namespace)
+        pod["spec"]["automountServiceAccountToken"] = False  # its volume has a random name
+        pod["metadata"].setdefault("annotations", {}).update(
+            {f"rayfix.io/{name}": value for name, value in annotations.items()})
+        return dry_run(pod).json()
+
+    def test_a_pod_opts_out_of_each_fix_alone(self):
+        for name in GPU:
+            with self.subTest(name):
+                self.assertEqual(applied(self.shown(**{name: "false"})),
+                                 [other for other in GPU if other != name])
+
+    @needs_the_bed
+    def test_a_pod_that_opts_out_of_all_comes_out_as_without_rayfix(self):
+        shown = self.shown(skip="true")
+        self.assertEqual(applied(shown), [])
+        server().off()
+        self.addCleanup(server().on)
+        self.assertEqual(shown["spec"], self.shown(skip="true")["spec"])
+        record("annotations", without="as KubeRay made it", **{"with": (
+            "rayfix.io/skip: the same; rayfix.io/<fix>: \"false\": all fixes but this one")})
+
+
 class DuplicateWait(Story):
     """A wait-gcs-ready of the user's own beside KubeRay's: finding 4."""
 

@@ -1,14 +1,6 @@
 //go:build tools
 
-// Package tools names the programs of the control plane and of a node, so that go.mod pins them.
-package tools
+package main
 
-import (
-	_ "go.etcd.io/etcd/server/v3"
-	_ "k8s.io/kubernetes/cmd/kube-apiserver"
-	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
-	_ "k8s.io/kubernetes/cmd/kube-proxy"
-	_ "k8s.io/kubernetes/cmd/kube-scheduler"
-	_ "k8s.io/kubernetes/cmd/kubectl"
-	_ "k8s.io/kubernetes/cmd/kubelet"
-)
+// Built as it is; named here, so that go.mod pins it.
+import _ "k8s.io/kubernetes/cmd/kubectl"

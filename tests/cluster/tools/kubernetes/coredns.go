@@ -1,4 +1,3 @@
-// CoreDNS with the five plugins that the test bed needs: a quarter of the usual build time.
 package main
 
 import (
@@ -12,8 +11,9 @@ import (
 	"github.com/coredns/coredns/coremain"
 )
 
-func init() {
+// CoreDNS with the five plugins that the test bed needs: a quarter of the usual build time.
+func runCoreDNS() int {
 	dnsserver.Directives = []string{"bind", "errors", "log", "prometheus", "kubernetes"}
+	coremain.Run()
+	return 0
 }
-
-func main() { coremain.Run() }
