@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -217,6 +218,10 @@ class Programs(unittest.TestCase):
             try:
                 yield process
             finally:
+                # The child itself: changing its user has undone --kill-child (prctl(2)).
+                for child in Path(f"/proc/{process.pid}/task/{process.pid}/children") \
+                        .read_text().split():
+                    os.kill(int(child), signal.SIGKILL)
                 process.kill()
 
     def test_it_serves(self):
