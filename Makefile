@@ -55,8 +55,9 @@ format:
 	@find . \( -name build -o -name 'build-*' -o -name .git \) -prune -o -name '*.[ch]' -print0 | xargs -0 clang-format -i
 
 # A real Kubernetes: docs/cluster.md. NODES is the number of fake nodes, RUN names a cluster. The
-# stories run with RAY_VERSION; those that depend on Ray then run with ALSO_RAY.
+# stories run in BEDS clusters with RAY_VERSION; those that depend on Ray also with ALSO_RAY.
 NODES ?= 2
+BEDS ?= 3
 RAY_VERSION ?= 2.46.0
 ALSO_RAY ?= 2.60.0
 CLUSTER = tests/cluster/cluster.py
@@ -93,6 +94,6 @@ cluster-test: cluster-rayfix cluster-all
 	@$(MAKE) --no-print-directory cluster-stories
 
 cluster-stories: cluster-rayfix cluster-all
-	@RAY_VERSION=$(RAY_VERSION) $(CLUSTER) test $(if $(RUN),--run $(RUN)) --fake-nodes $(NODES) \
-	  --rayfix build/release/rayfix $(addprefix --also-ray ,$(ALSO_RAY)) $(STORIES)
+	@RAY_VERSION=$(RAY_VERSION) $(CLUSTER) test $(if $(RUN),--run $(RUN)) --beds $(BEDS) \
+	  --fake-nodes $(NODES) --rayfix build/release/rayfix $(addprefix --also-ray ,$(ALSO_RAY)) $(STORIES)
 endif

@@ -12,8 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bed import images, lifecycle, machine, tools
 from bed.errors import Failed, Missing
-from bed.paths import Run
-from bed.processes import last_lines
+from bed.paths import HERE, Run
+from spread import run as spread
+
+BEDS = 3  # more would only be slower on two cores
 
 
 def say(line):
@@ -84,41 +86,19 @@ def shell(arguments):
     return code if arguments.command else 0  # of a shell it is that of the last thing typed
 
 
-def show_logs(run):
-    """The ends of all logs, after a failure."""
-    for log in sorted(run.logs.glob("*.log")):
-        say(f"\n-- {log.name}\n{last_lines(log)}")
-
-
 def test(arguments):
-    """Brings a cluster up, runs the stories inside of it, takes it down."""
+    """Brings clusters up, runs the stories inside of them, takes them down."""
     stop_on_signals()
-    here = Path(__file__).resolve().parent
-    stories = [sys.executable, str(here / "stories" / "run.py")]
     if os.environ.get("USE_EXISTING_CLUSTER"):
-        return subprocess.run(stories + arguments.command).returncode
+        stories = HERE / "stories" / "run.py"
+        return subprocess.run([sys.executable, str(stories), *arguments.command]).returncode
     machine.check()
     if not arguments.rayfix:
         raise Failed("which rayfix? say --rayfix PROGRAM")
-    bed = lifecycle.Bed(arguments.fake_nodes, None, arguments.run)
-    code = 1
     try:
-        bed.start(say)
-        environment = {**bed.run.environment(), "RAYFIX": str(Path(arguments.rayfix).resolve())}
-        command = bed.enter() + ["--wd=" + os.getcwd()] + stories
-        code = subprocess.run(command + arguments.command, env=environment).returncode
-        for version in arguments.also_ray if code == 0 and not arguments.command else []:
-            say(f"\nwith Ray {version}")
-            code = subprocess.run(command + ["--of-ray"],
-                                  env={**environment, "RAY_VERSION": version}).returncode or code
-        if code != 0:
-            show_logs(bed.run)
-        return code
+        return spread.run(arguments, say)
     except KeyboardInterrupt:
         return 130
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        bed.stop()
 
 
 def inside(arguments):
@@ -150,7 +130,9 @@ def main():
             verb.add_argument("--rayfix", help="the program")
         if name == "test":
             verb.add_argument("--also-ray", action="append", default=[], metavar="VERSION",
-                              help="then the stories that depend on Ray once more, with this one")
+                              help="the stories that depend on Ray once more, with this one")
+            verb.add_argument("--beds", type=int, default=BEDS, metavar="N",
+                              help=f"spread the stories over so many clusters ({BEDS})")
         if name in ("shell", "test"):
             verb.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()

@@ -169,6 +169,12 @@ def summary(ray, proof):
     return [f"Ray {ray}", f"{passed} of {len(stories)}", f"{seconds / 60:.0f} min"]
 
 
+def whole_run(main):
+    run = main.get("run")
+    return [f"In {run['clusters']} clusters at the same time all of it took {run['minutes']} min.",
+            ""] if run else []
+
+
 def page(proofs):
     """proofs: {Ray version: record}, the main one first."""
     main = next(iter(proofs.values()))
@@ -186,6 +192,7 @@ def page(proofs):
         *table(["part", "version"], [[name, number] for name, number in sorted(
             {**versions, "Linux": machine["kernel"]}.items())]),
         *table(["run", "stories passed", "time"], [summary(*each) for each in proofs.items()]),
+        *whole_run(main),
         "## Before and after", "", *fixes_table(main["figures"]),
         *(["## Ray versions side by side", "", *compared] if compared else []),
         "## More figures", "", *more_figures(main["figures"]), *stories_part(proofs)]

@@ -18,11 +18,13 @@ from bed.processes import Processes
 
 READY = "the cluster is ready"
 PR_SET_PDEATHSIG = 1
+# Looked up before anything forks: between fork and exec a thread's child must not take locks.
+prctl = ctypes.CDLL(None).prctl
 
 
 def die_with_parent():
     """A bed whose starter was killed must not stay."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def is_alive(pid):

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the stories (all, or those that are named as MODULE.CLASS.TEST) and writes
-build/proof.json; build/proof-part.json if some are named. --of-ray runs those whose outcome depends
-on the version of Ray, and writes build/proof-ray-VERSION.json."""
+"""Runs stories in this cluster, and writes what they measured."""
 
-import json
+import argparse
 import os
 import platform
 import sys
@@ -16,27 +14,15 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import proof
 from bed import tools
-from bed.counting import count_line
+from bed.paths import ROOT
 from kube import kubectl
+from real import VERSION
 from server import EXISTING, server
-
-BUILD = HERE.parents[2] / "build"
-RAY = os.environ.get("RAY_VERSION", "2.46.0")
-# As in the issue's table: the fixes first, then the rules, then what happens without the server.
-ORDER = ["wait", "wait_native", "wait_heads", "worker_pods", "readiness", "drain", "drain_head",
-         "tmp_memory", "tolerations", "dns", "spot", "budgets", "rules", "every_rule", "apply",
-         "operations", "samples", "outage", "scale"]
-OF_RAY = ("drain", "drain_head")
-
-
-def load(names):
-    return unittest.TestLoader().loadTestsFromNames(names)
+from spread import records
 
 
 def all_modules():
-    files = [path.stem for path in sorted(HERE.glob("test_*.py"))]
-    files.sort(key=lambda name: (ORDER + [name[5:]]).index(name[5:]))
-    return files
+    return [path.stem for path in sorted(HERE.glob("test_*.py"))]
 
 
 class Result(unittest.TextTestResult):
@@ -77,79 +63,29 @@ class Result(unittest.TextTestResult):
         self.note(story, f"skipped: {reason}")
 
 
-def run(suite):
-    return unittest.TextTestRunner(verbosity=2, resultclass=Result).run(suite)
-
-
-def loadable(name):
-    """A fixture of a class or module has failed: then that is what runs again."""
-    _, fixture, place = name.partition(" (")
-    return place.rstrip(")") if fixture else name
-
-
-def run_again(stories):
-    """Once more what did not pass, after all others, alone; the record says so."""
-    failed = [name for name, story in stories.items() if story["result"] in ("failed", "error")]
-    for name in failed:
-        print(f"\nonce more: {name}", file=sys.stderr)
-        server().on()
-        again = run(load([loadable(name)])).stories
-        if again and all(story["result"] == "passed" for story in again.values()):
-            stories.pop(name)
-            for story in again.values():
-                story["result"] = "passed at the second attempt"
-        stories.update(again)
-
-
-def write(path, content):
-    """A reader sees all of it or the one before; and two runs may end at the same time."""
-    path.parent.mkdir(exist_ok=True)
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    new.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-    new.rename(path)
-    print(f"written: {path}", file=sys.stderr)
-
-
-def record(stories, name):
+def record(stories):
     seen = kubectl("version", "-o", "json").json()["serverVersion"]["gitVersion"]
     versions = {"kubernetes": seen}
     if not EXISTING:
-        versions = {**tools.versions(), "kubernetes": seen, "ray": RAY}
-    write(BUILD / name, {
-        "versions": versions,
-        "machine": {"kernel": platform.release(), "cpus": os.cpu_count()},
-        "figures": proof.FIGURES,
-        "stories": stories,
-    })
-
-
-def summary(stories):
-    """The line that ctest ends with, and what there is to know beside it."""
-    ends = [story["result"] for story in stories.values()]
-    failed = sum(end in ("failed", "error") for end in ends)
-    skipped = sum(end.startswith("skipped") for end in ends)
-    for name, story in stories.items():
-        if story["result"] not in ("passed", "failed", "error"):
-            print(f"{name}: {story['result']}")
-    print(count_line(len(ends), failed, skipped), flush=True)
-    return 1 if failed or len(ends) == skipped else 0
+        versions = {**tools.versions(), "kubernetes": seen, "ray": VERSION}
+    return {"versions": versions,
+            "machine": {"kernel": platform.release(), "cpus": os.cpu_count()},
+            "figures": proof.FIGURES, "stories": stories}
 
 
 def main():
-    names, file = sys.argv[1:], "proof.json"
-    if names == ["--of-ray"]:
-        names, file = [f"test_{name}" for name in OF_RAY], f"proof-ray-{RAY}.json"
-    elif names:
-        file = "proof-part.json"
-    suite = load(names or all_modules())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", type=Path, default=ROOT / "build" / "proof-part.json",
+                        help="the file that gets what was measured")
+    parser.add_argument("stories", nargs="*", metavar="MODULE[.CLASS[.TEST]]", help="all of them")
+    arguments = parser.parse_args()
+    suite = unittest.TestLoader().loadTestsFromNames(arguments.stories or all_modules())
     server().on()
-    stories = run(suite).stories
-    if os.environ.get("CI"):
-        run_again(stories)
+    result = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(suite)
     server().unregister()
-    server().stop()
-    record(stories, file)
-    return summary(stories)
+    server().kill()
+    records.write(arguments.record, record(result.stories))
+    return records.summary(result.stories)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,63 @@
+"""The portions in which clusters take the stories."""
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+STORIES = Path(__file__).resolve().parent.parent / "stories"
+
+# Those whose outcome depends on the version of Ray run once more with another one.
+OF_RAY = ("test_drain", "test_drain_head")
+# Each class is a portion of its own where a module is long.
+BY_CLASS = ()
+# What measures the cost of things runs while nothing else does.
+ALONE = ("test_cost",)
+# About how long the longest take, in seconds. They begin: the end is not to wait for one of them.
+SECONDS = {}
+USUAL_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Job:
+    """Stories that run one after the other in one cluster, with one version of Ray."""
+    name: str
+    stories: tuple  # names as unittest's loader takes them
+    ray: str
+    alone: bool = False
+    is_again: bool = False
+
+    @property
+    def seconds(self):
+        return SECONDS.get(self.name.partition(" ")[0], USUAL_SECONDS)
+
+
+def test_classes(module):
+    """The names of a module's classes that have tests."""
+    tree = ast.parse((STORIES / f"{module}.py").read_text())
+    return [each.name for each in tree.body if isinstance(each, ast.ClassDef) and any(
+        isinstance(part, ast.FunctionDef) and part.name.startswith("test_") for part in each.body)]
+
+
+def portions(module):
+    if module not in BY_CLASS:
+        return [module]
+    return [f"{module}.{name}" for name in test_classes(module)]
+
+
+def all_jobs(ray, more_rays=()):
+    """Every story with the first version of Ray, some with each of the others; longest first."""
+    modules = [path.stem for path in sorted(STORIES.glob("test_*.py"))]
+    jobs = [Job(name, (name,), ray, module in ALONE)
+            for module in modules for name in portions(module)]
+    jobs += [Job(f"{name} with Ray {other}", (name,), other)
+             for other in more_rays for module in OF_RAY for name in portions(module)]
+    return sorted(jobs, key=lambda job: (not job.alone, -job.seconds, job.name))
+
+
+def named_jobs(names, ray):
+    return [Job(name, (name,), ray) for name in names]
+
+
+def once_more(names, ray):
+    """What has failed, when all else is done."""
+    return Job(f"once more with Ray {ray}", tuple(names), ray, alone=True, is_again=True)

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""How the stories are spread over clusters: nothing is left out or counted twice, a failure stays
+one. Needs no cluster."""
+
+import os
+import sys
+import threading
+import unittest
+from pathlib import Path
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from spread import jobs, records, slots
+from spread.dispatch import Done, Todo
+from spread.run import by_ray
+
+
+def record(figures=None, **stories):
+    return {"versions": {}, "machine": {}, "figures": figures or {},
+            "stories": {name: {"result": result, "seconds": 1}
+                        for name, result in stories.items()}}
+
+
+class Jobs(unittest.TestCase):
+
+    def test_every_story_is_in_one(self):
+        with mock.patch.object(jobs, "BY_CLASS", ("test_wait",)):
+            names = [name for job in jobs.all_jobs("1") for name in job.stories]
+        modules = {path.stem for path in jobs.STORIES.glob("test_*.py")}
+        self.assertEqual({name.partition(".")[0] for name in names}, modules)
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual([name for name in names if name.startswith("test_wait.")],
+                         ["test_wait.Restricted", "test_wait.Waiting"])
+
+    def test_those_of_ray_run_with_each_version(self):
+        drains = [job.ray for job in jobs.all_jobs("1", ["2", "3"]) if "test_drain" in job.stories]
+        self.assertEqual(sorted(drains), ["1", "2", "3"])
+
+    def test_what_is_alone_and_what_is_long_comes_first(self):
+        order = jobs.all_jobs("1")
+        self.assertTrue(order[0].alone)
+        rest = [job.seconds for job in order if not job.alone]
+        self.assertEqual(rest, sorted(rest, reverse=True))
+
+    def test_the_tables_name_what_is_there(self):
+        names = {name for job in jobs.all_jobs("1") for name in job.stories}
+        self.assertLessEqual(set(jobs.SECONDS), names)
+        self.assertLessEqual({*jobs.ALONE, *jobs.OF_RAY, *jobs.BY_CLASS},
+                             {name.partition(".")[0] for name in names})
+
+
+class WorkedOff(unittest.TestCase):
+
+    def work_off(self, todo, results):
+        """What a single cluster is given, and answers."""
+        taken = []
+        while job := todo.take():
+            taken.append(job)
+            todo.put(Done(job, record(**results[len(taken) - 1]), 1))
+        return taken
+
+    def test_what_failed_runs_once_more_after_all_others(self):
+        todo = Todo(jobs.named_jobs(["a", "b"], "1"), again=True)
+        taken = self.work_off(todo, [{"a.A.x": "failed"}, {"b.B.y": "passed"},
+                                     {"a.A.x": "failed"}])
+        self.assertEqual([job.stories for job in taken], [("a",), ("b",), ("a.A.x",)])
+        self.assertTrue(taken[-1].alone)
+
+    def test_nothing_runs_again_on_a_persons_machine(self):
+        todo = Todo(jobs.named_jobs(["a"], "1"), again=False)
+        self.assertEqual(len(self.work_off(todo, [{"a.A.x": "failed"}])), 1)
+
+    def test_after_ctrl_c_nothing_begins(self):
+        todo = Todo(jobs.named_jobs(["a"], "1"), again=False)
+        todo.over.set()
+        self.assertIsNone(todo.take())
+
+
+class Records(unittest.TestCase):
+
+    def both(self, first, again):
+        job = jobs.named_jobs(["a"], "1")[0]
+        return by_ray([Done(job, first, 1), Done(jobs.once_more(["a"], "1"), again, 1)])["1"]
+
+    def test_figures_of_several_are_added(self):
+        whole = records.merged([record({"fix": {"with": {"s": 1}}}, a="passed"),
+                                record({"fix": {"with": {"MB": 2}, "without": 3}}, b="passed")])
+        self.assertEqual(whole["figures"], {"fix": {"with": {"s": 1, "MB": 2}, "without": 3}})
+        self.assertEqual(sorted(whole["stories"]), ["a", "b"])
+
+    def test_a_second_attempt_is_said(self):
+        whole = self.both(record(x="failed", y="passed"), record(x="passed"))
+        self.assertEqual({name: story["result"] for name, story in whole["stories"].items()},
+                         {"x": "passed at the second attempt", "y": "passed"})
+
+    def test_a_second_failure_is_a_failure(self):
+        whole = self.both(record(x="failed"), record(x="error"))
+        self.assertEqual(records.failed(whole), ["x"])
+
+    def test_a_fixture_that_failed_gives_way_to_its_stories(self):
+        first = record(**{"setUpClass (a.A)": "error"})
+        self.assertEqual(records.failed(first), ["a.A"])
+        whole = self.both(first, record(**{"a.A.x": "passed"}))
+        self.assertEqual(list(whole["stories"]), ["a.A.x"])
+        self.assertEqual(records.failed(self.both(first, record())), ["a.A"])
+
+
+class Slots(unittest.TestCase):
+
+    def setUp(self):
+        name = mock.patch.object(slots, "NAME", f"\0rayfix-spread-test-{os.getpid()}-{{}}")
+        name.start()
+        self.addCleanup(name.stop)
+        self.over = threading.Event()
+
+    def is_free(self):
+        slot = slots.take(0)
+        if slot:
+            slot.close()
+        return bool(slot)
+
+    def test_one_is_held_and_given_back(self):
+        with slots.held(False, self.over):
+            self.assertFalse(self.is_free())
+        self.assertTrue(self.is_free())
+
+    def test_who_is_alone_waits_for_all(self):
+        with slots.held(False, self.over):
+            waiting = threading.Thread(target=self.alone)
+            waiting.start()
+            waiting.join(0.2)
+            self.assertTrue(waiting.is_alive())
+        waiting.join(10)
+        self.assertFalse(waiting.is_alive())
+
+    def alone(self):
+        with slots.held(True, self.over):
+            pass
+
+    def test_it_is_given_up(self):
+        self.over.set()
+        with self.assertRaises(slots.GivenUp), slots.held(False, self.over):
+            self.fail("nobody wants it")
+
+
+if __name__ == "__main__":
+    unittest.main()
