@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 TESTERS ?= $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench lint format
+.PHONY: help deps build demo test bench fuzz lint format
 .PHONY: cluster-tools cluster-all cluster cluster-shell cluster-test cluster-stories cluster-rayfix
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo 'make test    build it (PRESET=$(PRESET)) and run every test and lint check'
 	@echo 'make lint    only the lint checks'
 	@echo 'make bench   measure it against nginx (about six minutes)'
+	@echo 'make fuzz    search for inputs that break it, SECONDS=60 for each target (clang)'
 	@echo 'make cluster a real Kubernetes with KubeRay in namespaces of its own, until Ctrl-C (root)'
 	@echo 'make cluster-shell, cluster-test, cluster-tools: docs/cluster.md'
 	@echo 'make image   the container image, into build/image (buildah); make image-test looks at it'
@@ -42,6 +43,17 @@ bench:
 	@cmake --build --preset release --target rayfix validate_cost -j $(JOBS)
 	@build/release/validate_cost
 	@tests/bench/bench.py --rayfix build/release/rayfix $(BENCH_FLAGS)
+
+# What it finds lies in build/fuzz: tests/fuzz/README.md.
+SECONDS ?= 60
+FUZZED ?= review configuration manifest quantity
+fuzz:
+	@.ci/deps fuzz
+	@cmake --preset fuzz --log-level=WARNING
+	@cmake --build --preset fuzz --target $(addprefix fuzz_,$(FUZZED)) -j $(JOBS)
+	@for target in $(FUZZED); do (cd build/fuzz && tests/fuzz/fuzz_$$target -max_total_time=$(SECONDS) \
+	  -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix=$$target- \
+	  seeds/$$target) || exit 1; done
 
 # The container image: docs/image.md.
 .PHONY: image image-test

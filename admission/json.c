@@ -45,11 +45,10 @@ static const struct json_field *field_named(const struct json_field *fields, siz
 }
 
 void json_fields(yyjson_val *object, const struct json_field *fields, size_t count, void *target) {
-  size_t index = 0;
-  size_t size = 0;
-  yyjson_val *key = NULL;
-  yyjson_val *value = NULL;
-  yyjson_obj_foreach(object, index, size, key, value) {
+  // Not yyjson_obj_foreach(): it computes an address of nothing where there is no object.
+  yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+  for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)) != NULL;) {
+    yyjson_val *value = yyjson_obj_iter_get_val(key);
     const struct json_field *field = field_named(fields, count, json_text(key));
     if (field != NULL && !yyjson_is_null(value)) {
       memcpy((char *)target + field->offset, &value, sizeof(yyjson_val *));

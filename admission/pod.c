@@ -58,19 +58,17 @@ static void count_extended(const struct resource_count *count, struct text name,
 // no limit of that name.
 static void count_container(const struct resource_count *count, yyjson_val *resources) {
   yyjson_val *limits = json_get(resources, "limits");
-  size_t index = 0;
-  size_t size = 0;
-  yyjson_val *key = NULL;
-  yyjson_val *amount = NULL;
-  yyjson_obj_foreach(limits, index, size, key, amount) {
-    count_extended(count, json_text(key), amount);
+  yyjson_val *key;
+  yyjson_obj_iter iter = yyjson_obj_iter_with(limits);
+  while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
+    count_extended(count, json_text(key), yyjson_obj_iter_get_val(key));
   }
-  yyjson_val *requests = json_get(resources, "requests");
-  yyjson_obj_foreach(requests, index, size, key, amount) {
+  iter = yyjson_obj_iter_with(json_get(resources, "requests"));
+  while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
     struct text name = json_text(key);
     yyjson_val *limit = yyjson_obj_getn(limits, name.data, name.len);
     if (limit == NULL || yyjson_is_null(limit)) {
-      count_extended(count, name, amount);
+      count_extended(count, name, yyjson_obj_iter_get_val(key));
     }
   }
 }

@@ -342,7 +342,9 @@ static int feed(void *data, unsigned char *bytes, size_t size, size_t *ret_len) 
   struct yaml_reader *reader = data;
   size_t rest = reader->text.len - reader->fed;
   *ret_len = rest < size ? rest : size;
-  memcpy(bytes, reader->text.data + reader->fed, *ret_len);
+  if (*ret_len > 0) {  // an empty text may have no data at all
+    memcpy(bytes, reader->text.data + reader->fed, *ret_len);
+  }
   reader->fed += *ret_len;
   if (*ret_len == 0 && size > 0 && !reader->ended && lacks_newline(reader->text)) {
     reader->ended = true;

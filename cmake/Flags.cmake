@@ -17,8 +17,13 @@ if(RAYFIX_SANITIZE)
   add_compile_options(-fsanitize=${RAYFIX_SANITIZE} -fno-sanitize-recover=all
                       -fno-omit-frame-pointer)
   # These two follow the optimiser, which sees things in instrumented code that are not there.
-  add_compile_options(-Wno-null-dereference -Wno-maybe-uninitialized)
+  add_compile_options(-Wno-null-dereference
+                      $<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   add_link_options(-fsanitize=${RAYFIX_SANITIZE})
+endif()
+
+if(RAYFIX_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
 if(RAYFIX_COVERAGE)

@@ -181,6 +181,7 @@ static bool take_event(struct reader *reader, const yaml_event_t *event) {
 
 struct node *yaml_read(const char *text, size_t len, struct arena *arena,
                        struct mistakes *mistakes) {
+  text = len == 0 ? "" : text;  // libyaml wants a pointer even to nothing
   if (text_starts_with((struct text){text, len}, TEXT("\xef\xbb\xbf"))) {
     text += 3;  // libyaml, told the encoding, counts a byte order mark as a column
     len -= 3;
