@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/audit_config.h"
 #include "cli/audit_report.h"
 #include "cli/connect.h"
-#include "cli/input.h"
 #include "cli/object.h"
 #include "cli/verb.h"
 #include "cluster/calls.h"
@@ -15,6 +15,7 @@ struct audit_flags {
   struct connect_flags connect;
   const char *namespace_;
   const char *config;
+  const char *own_namespace;  // of the installation
   int output;
 };
 
@@ -28,6 +29,9 @@ static const struct flag flags[] = {
      .kind = FLAG_TEXT,
      .offset = offsetof(struct audit_flags, namespace_)},
     {.name = "config", .kind = FLAG_TEXT, .offset = offsetof(struct audit_flags, config)},
+    {.name = "rayfix-namespace",
+     .kind = FLAG_TEXT,
+     .offset = offsetof(struct audit_flags, own_namespace)},
     {.letter = 'o',
      .name = "output",
      .kind = FLAG_NAME,
@@ -47,7 +51,7 @@ static const struct resource *const resources[] = {&resource_ray_clusters, &reso
 struct auditing {
   const struct audit_flags *given;
   struct cluster *cluster;
-  const struct admission_config *config;
+  const struct audit_config *config;
   struct arena *arena;  // of one object
   struct audit_report report;
   json_t *skipped;  // texts: what could not be had
@@ -76,9 +80,9 @@ static int audit_object(struct auditing *auditing, const struct resource *resour
   json_object_set_new(object, "kind", json_string(resource->kind));
   char *json = json_dumps(object, JSON_COMPACT);
   struct audit_verdict verdict;
-  int status = json == NULL
-                   ? -1
-                   : audit_judge(auditing->config, auditing->arena, json, strlen(json), &verdict);
+  int status = json == NULL ? -1
+                            : audit_judge(auditing->config->configuration->admission,
+                                          auditing->arena, json, strlen(json), &verdict);
   free(json);
   if (status != 0) {
     fprintf(stderr, "rayfix audit: out of memory\n");
@@ -123,16 +127,23 @@ static int audit_resource(struct auditing *auditing, const struct resource *reso
 }
 
 static int print_json(const struct auditing *auditing) {
-  json_auto_t *all =
-      json_pack("{s:{s:s, s:s}, s:o, s:O}", "cluster", "server", cluster_server(auditing->cluster),
-                "origin", cluster_origin(auditing->cluster), "namespaces",
-                audit_report_json(&auditing->report), "notAudited", auditing->skipped);
+  const struct audit_config *config = auditing->config;
+  json_auto_t *all = json_pack(
+      "{s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:o, s:O}", "cluster", "server",
+      cluster_server(auditing->cluster), "origin", cluster_origin(auditing->cluster),
+      "configuration", "source", config->source, "name", config->name, "note", config->note.text,
+      "namespaces", audit_report_json(&auditing->report), "notAudited", auditing->skipped);
   return all == NULL || json_dumpf(all, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF ? -1
                                                                                              : 0;
 }
 
 static int print_text(const struct auditing *auditing) {
   buffer_auto out = {.max = REPORT_MAX};
+  const struct audit_config *config = auditing->config;
+  buffer_printf(&out, "configuration: %s\n", config->name[0] == '\0' ? "defaults" : config->name);
+  if (config->note.text[0] != '\0') {
+    buffer_printf(&out, "note: not that of the installation: %s\n", config->note.text);
+  }
   audit_report_text(&auditing->report, &out);
   for (size_t i = 0; i < json_array_size(auditing->skipped); i++) {
     buffer_printf(&out, "not audited: %s\n",
@@ -158,16 +169,13 @@ static int audit(struct auditing *auditing) {
   return audit_report_denied(&auditing->report) > 0 ? EXIT_DENIED : EXIT_FINE;
 }
 
-static int run_with(struct cluster *cluster, const struct audit_flags *given) {
+static int run_with(struct cluster *cluster, const struct audit_flags *given,
+                    const struct audit_config *config) {
   int status = EXIT_IO;
-  struct configuration *configuration = input_configuration(given->config, &status);
-  if (configuration == NULL) {
-    return status;
-  }
   struct auditing auditing = {
       .given = given,
       .cluster = cluster,
-      .config = configuration->admission,
+      .config = config,
       .arena = arena_new(ADMISSION_ARENA_FIRST, ADMISSION_ARENA_MAX),
       .report = {.arena = arena_new(ADMISSION_ARENA_FIRST, REPORT_MAX)},
       .skipped = json_array(),
@@ -176,25 +184,28 @@ static int run_with(struct cluster *cluster, const struct audit_flags *given) {
     status = audit(&auditing);
   } else {
     fprintf(stderr, "rayfix audit: out of memory\n");
-    status = EXIT_IO;
   }
   json_decref(auditing.skipped);
   arena_free(auditing.arena);
   arena_free(auditing.report.arena);
-  configuration_free(configuration);
   return status;
 }
 
 static int run(int argc, char **argv) {
-  struct audit_flags given = {.namespace_ = NULL};
+  struct audit_flags given = {.own_namespace = "rayfix-system"};
+  struct audit_config config = {.configuration = NULL};
   struct cluster *cluster = NULL;
   int status = flags_parse(&verb_audit, flags, sizeof flags / sizeof flags[0], &given, argc, argv);
   if (status == FLAGS_GO_ON) {
     status = connect_open(&verb_audit, &given.connect, &cluster);
   }
   if (status == FLAGS_GO_ON) {
-    status = run_with(cluster, &given);
+    status = audit_config_load(cluster, given.config, given.own_namespace, &config);
   }
+  if (status == FLAGS_GO_ON) {
+    status = run_with(cluster, &given, &config);
+  }
+  audit_config_free(&config);
   cluster_close(cluster);
   return status;
 }
@@ -214,12 +225,17 @@ const struct verb verb_audit = {
         "\n"
         "Flags:\n" CONNECT_HELP
         "  -n, --namespace NAME   only this namespace; all of them without it\n"
-        "      --config FILE      the configuration of the server; the defaults without it\n"
+        "      --config FILE      judge with this configuration; without it with that of the\n"
+        "                         installation (ConfigMap rayfix, key config.yaml), and with\n"
+        "                         the defaults where there is none or it may not be read\n"
+        "      --rayfix-namespace NAME\n"
+        "                         where rayfix is installed; \"rayfix-system\" without it\n"
         "  -o, --output FORMAT    text (the default) or json\n"
         "  -h, --help             this text\n"
         "\n"
         "Exit code: 0 nothing would be denied, 1 something would, 2 wrong flags, kubeconfig or\n"
-        "configuration, 3 the cluster cannot be reached, nothing may be listed, or input/output.\n"
+        "configuration (that of the installation, too), 3 the cluster cannot be reached, nothing\n"
+        "may be listed, or input/output.\n"
         "\n"
         "Example:\n"
         "  rayfix audit -n team-a\n",

@@ -96,10 +96,14 @@ static int examine(struct cluster *cluster, const struct doctor_flags *given,
   doctor_check(&snapshot, findings);
   int status = given->output == OUTPUT_JSON ? print_json(cluster, &snapshot, findings)
                                             : print_text(cluster, &snapshot, findings);
+  bool is_empty = snapshot_is_empty(&snapshot);
   snapshot_close(&snapshot);
   if (status != 0 || findings->failed) {
     fprintf(stderr, "rayfix doctor: out of memory, or the output cannot be written\n");
     return EXIT_IO;
+  }
+  if (is_empty) {
+    return EXIT_IO;  // nothing was looked at
   }
   return finding_count(findings, SEVERITY_ERROR) > 0 ? EXIT_DENIED : EXIT_FINE;
 }
@@ -148,7 +152,7 @@ const struct verb verb_doctor = {
         "note. The Secret with the certificate is looked at where that is allowed.\n"
         "\n"
         "Exit code: 0 no error was found (warnings may), 1 an error was found, 2 wrong flags or\n"
-        "kubeconfig, 3 the cluster cannot be reached, or input/output.\n"
+        "kubeconfig, 3 the cluster cannot be reached, nothing may be looked at, or input/output.\n"
         "\n"
         "Example:\n"
         "  rayfix doctor\n",

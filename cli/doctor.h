@@ -47,6 +47,10 @@ void doctor_check(const struct snapshot *snapshot, struct finding_list *findings
 
 // ---- between the files doctor*.c ----
 
+// False if the server has no access to the API: certificates are mounted, and somebody else
+// (cert-manager) renews them and writes the bundles. Also true where its Deployment is not known.
+bool doctor_server_has_token(const struct snapshot *snapshot);
+
 // One webhook of a configuration.
 struct hook {
   const char *kind;  // MutatingWebhookConfiguration or ValidatingWebhookConfiguration

@@ -34,7 +34,7 @@ static void report(const struct hook *hook, enum severity severity, const char *
                            "every request that it covers is refused"
                          : "the API server cannot verify the webhook; failurePolicy is Ignore: "
                            "requests go through without it",
-      .fix = hook->is_ours
+      .fix = hook->is_ours && doctor_server_has_token(snapshot)
                  ? finding_text(findings,
                                 "the server writes it; see why it does not: kubectl -n %s logs "
                                 "deployment/%s",

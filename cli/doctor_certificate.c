@@ -27,10 +27,15 @@ static void report(const struct snapshot *snapshot, enum severity severity, cons
                             snapshot->own_namespace),
       .what = what,
       .why = why,
-      .fix = finding_text(findings,
-                          "the server renews it; see why it does not: kubectl -n %s logs "
-                          "deployment/%s",
-                          snapshot->own_namespace, snapshot->own_name),
+      .fix = doctor_server_has_token(snapshot)
+                 ? finding_text(findings,
+                                "the server renews it; see why it does not: kubectl -n %s logs "
+                                "deployment/%s",
+                                snapshot->own_namespace, snapshot->own_name)
+                 : finding_text(findings,
+                                "renew it with the tool that made it (cert-manager: kubectl -n %s "
+                                "describe certificates)",
+                                snapshot->own_namespace),
   };
   finding_add(findings, &row);
 }

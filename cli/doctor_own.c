@@ -35,7 +35,12 @@ static void check_replicas(const struct snapshot *snapshot, const json_t *deploy
   const char *logs =
       finding_text(findings, "kubectl -n %s describe pods -l app.kubernetes.io/name=%s",
                    snapshot->own_namespace, snapshot->own_name);
-  if (ready == 0) {
+  const char *scale = finding_text(findings, "kubectl -n %s scale deployment %s --replicas=2",
+                                   snapshot->own_namespace, snapshot->own_name);
+  if (wanted == 0) {
+    add(findings, SEVERITY_ERROR, CHECK, where, "is scaled to no replica",
+        "Ray resources cannot be created, and pods start without the fixes", scale);
+  } else if (ready == 0) {
     add(findings, SEVERITY_ERROR, CHECK, where, "no replica is ready",
         "Ray resources cannot be created, and pods start without the fixes", logs);
   } else if (ready < wanted) {
@@ -45,9 +50,7 @@ static void check_replicas(const struct snapshot *snapshot, const json_t *deploy
         "the next failure leaves fewer or none", logs);
   } else if (wanted < 2) {
     add(findings, SEVERITY_WARNING, CHECK, where, "has one replica",
-        "while it restarts or its node is drained, Ray resources cannot be created",
-        finding_text(findings, "kubectl -n %s scale deployment %s --replicas=2",
-                     snapshot->own_namespace, snapshot->own_name));
+        "while it restarts or its node is drained, Ray resources cannot be created", scale);
   }
 }
 
@@ -86,7 +89,8 @@ static void check_versions(const struct snapshot *snapshot, const json_t *deploy
   for (size_t i = 0; i < json_array_size(snapshot->own_pods); i++) {
     const json_t *pod = json_array_get(snapshot->own_pods, i);
     const char *running = image_of(json_object_get(pod, "spec"), snapshot->own_name);
-    if (running[0] != '\0' && strcmp(running, image) != 0) {
+    bool is_going = object_at(pod, "metadata.deletionTimestamp") != NULL;
+    if (!is_going && running[0] != '\0' && strcmp(running, image) != 0) {
       add(findings, SEVERITY_WARNING, "version",
           finding_text(findings, "Pod/%s in %s", object_name(pod), snapshot->own_namespace),
           finding_text(findings, "runs %s, the Deployment says %s", running, image),
@@ -108,6 +112,12 @@ static void check_kubernetes(const struct snapshot *snapshot, struct finding_lis
         "before 1.28 matchConditions are left out: objects that are being deleted are judged too",
         "upgrade the cluster");
   }
+}
+
+bool doctor_server_has_token(const struct snapshot *snapshot) {
+  const json_t *deployment =
+      object_find(snapshot->deployments, snapshot->own_namespace, snapshot->own_name);
+  return !json_is_false(object_at(deployment, "spec.template.spec.automountServiceAccountToken"));
 }
 
 void doctor_check_installation(const struct snapshot *snapshot, struct finding_list *findings) {
@@ -142,10 +152,10 @@ void doctor_check_identity(const struct snapshot *snapshot, struct finding_list 
                      "was made in the cluster with UID %s of namespace kube-system; this one has "
                      "%s",
                      pinned, snapshot->cluster_uid),
-        "the Secret was copied or restored from another cluster; the server writes nothing, so "
-        "that it cannot write to the wrong cluster: certificates are no longer renewed",
-        finding_text(findings, "kubectl -n %s delete secret %s; the server makes a new one",
-                     snapshot->own_namespace, object_name(snapshot->certificate)));
+        "it was copied or restored; the server changes its CA as soon as it sees that, so it does "
+        "not run, or it may not write",
+        finding_text(findings, "see why it does not: kubectl -n %s logs deployment/%s",
+                     snapshot->own_namespace, snapshot->own_name));
   }
 }
 

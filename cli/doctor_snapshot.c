@@ -141,10 +141,24 @@ int snapshot_take(struct cluster *cluster, struct snapshot *ret_snapshot,
   snapshot->own_pods = list(&taking, &resource_pods, snapshot->own_namespace);
   snapshot->system_pods = list(&taking, &resource_pods, "kube-system");
   get_certificate(&taking);
-  if (object_find(snapshot->deployments, snapshot->own_namespace, snapshot->own_name) != NULL) {
+  if (object_find(snapshot->deployments, snapshot->own_namespace, snapshot->own_name) != NULL &&
+      doctor_server_has_token(snapshot)) {
     ask_access(&taking);
   }
   return 0;
+}
+
+bool snapshot_is_empty(const struct snapshot *snapshot) {
+  const json_t *lists[] = {snapshot->namespaces,  snapshot->nodes,           snapshot->services,
+                           snapshot->deployments, snapshot->endpoint_slices, snapshot->mutating,
+                           snapshot->validating,  snapshot->budgets,         snapshot->own_pods,
+                           snapshot->system_pods, snapshot->certificate};
+  for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+    if (lists[i] != NULL) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void snapshot_close(struct snapshot *snapshot) {

@@ -41,18 +41,30 @@ int input_read(const char *path, struct buffer *out, bool *ret_too_large, struct
 // The most that all mistakes in one configuration may take.
 #define MISTAKES_MAX ((size_t)1 << 20)
 
+static void print_mistakes(const struct buffer *mistakes) {
+  struct text lines = {mistakes->data, mistakes->len};
+  fwrite(lines.data == NULL ? "" : lines.data, 1, lines.len, stderr);
+  if (lines.len > 0 && lines.data[lines.len - 1] != '\n') {
+    fputc('\n', stderr);
+  }
+}
+
 struct configuration *input_configuration(const char *path, int *ret_exit) {
   buffer_auto mistakes = {.max = MISTAKES_MAX};
   bool unreadable = false;
   struct configuration *configuration = configuration_load(path, &mistakes, &unreadable);
-  if (configuration != NULL) {
-    return configuration;
+  if (configuration == NULL) {
+    print_mistakes(&mistakes);
+    *ret_exit = unreadable ? EXIT_IO : EXIT_USAGE;
   }
-  struct text lines = {mistakes.data, mistakes.len};
-  fwrite(mistakes.data == NULL ? "" : mistakes.data, 1, mistakes.len, stderr);
-  if (lines.len > 0 && lines.data[lines.len - 1] != '\n') {
-    fputc('\n', stderr);
+  return configuration;
+}
+
+struct configuration *input_configuration_text(const char *name, const char *text, size_t len) {
+  buffer_auto mistakes = {.max = MISTAKES_MAX};
+  struct configuration *configuration = configuration_parse(name, text, len, &mistakes);
+  if (configuration == NULL) {
+    print_mistakes(&mistakes);
   }
-  *ret_exit = unreadable ? EXIT_IO : EXIT_USAGE;
-  return NULL;
+  return configuration;
 }

@@ -16,3 +16,6 @@ int input_read(const char *path, struct buffer *out, bool *ret_too_large, struct
 // The configuration of `path`, NULL for the defaults. NULL after the mistakes have been printed;
 // *ret_exit is then the exit code. Free with configuration_free().
 struct configuration *input_configuration(const char *path, int *ret_exit);
+
+// The same of text that is in memory; `name` stands for the file in the mistakes.
+struct configuration *input_configuration_text(const char *name, const char *text, size_t len);

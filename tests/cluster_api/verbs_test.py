@@ -14,9 +14,13 @@ RAYFIX = os.environ["RAYFIX"]
 OBJECTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "objects")
 TOKEN = "a-token-for-tests"
 OWN = "/api/v1/namespaces/rayfix-system"
+HEADER = "apiVersion: rayfix.io/v1alpha1\nkind: Configuration\n"
+# What objects/ray.json stays below.
+HIGH = "validators:\n  max-workers: {max: 1000}\n  max-gpus: {max: 10000}\n"
 PLURALS = {
     "Namespace": "/api/v1/namespaces", "Node": "/api/v1/nodes", "Pod": "/api/v1/pods",
-    "Secret": "/api/v1/secrets", "Service": "/api/v1/services",
+    "ConfigMap": "/api/v1/configmaps", "Secret": "/api/v1/secrets",
+    "Service": "/api/v1/services",
     "Deployment": "/apis/apps/v1/deployments",
     "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
     "MutatingWebhookConfiguration":
@@ -196,6 +200,58 @@ class Doctor(Case):
         self.assertEqual([(f["severity"], f["check"]) for f in found],
                          [("note", "not-checked")] * 2)
 
+    def test_nothing_may_be_looked_at(self):
+        self.install()
+
+        def forbids(handler):
+            if handler.url_path == "/version":
+                handler.send(200, {"major": "1", "minor": "36", "gitVersion": "v1.36.3"})
+            else:
+                handler.send(403, status(403, "Forbidden", "no"))
+        self.api.default = self.api.identity = forbids
+        found = self.findings(code=3)
+        self.assertEqual({(f["severity"], f["check"]) for f in found}, {("note", "not-checked")})
+
+    def test_a_server_without_a_token_needs_no_permission(self):
+        """As with cert-manager, which renews the certificate and writes the bundles."""
+        objects = self.install()
+        self.answer_access(lambda attributes: False)
+        self.assertEqual({f["check"] for f in self.findings(code=1)}, {"permissions"})
+        deployment = next(o for o in objects if o["kind"] == "Deployment")
+        deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] = False
+        configuration = next(o for o in objects if o["kind"].startswith("Mutating"))
+        self.put(deployment)
+        self.assertEqual(self.findings(code=0), [])
+        configuration["webhooks"][0]["clientConfig"]["caBundle"] = ""
+        self.put(configuration)
+        [finding] = self.findings(code=1)
+        self.assertEqual(finding["what"], "its caBundle is empty")
+        self.assertIn("cainjector", finding["fix"])
+
+    def test_pods_of_two_versions(self):
+        objects = self.install()
+        pod = next(o for o in objects if o["kind"] == "Pod")
+        pod["spec"]["containers"][0]["image"] = "ghcr.io/rayfix/rayfix:0.0.9"
+        self.put(pod)
+        [finding] = self.findings(code=0)
+        self.assertEqual((finding["check"], finding["severity"]), ("version", "warning"))
+        pod["metadata"]["deletionTimestamp"] = "2026-11-30T00:00:00Z"
+        self.put(pod)
+        self.assertEqual(self.findings(code=0), [], "it is on its way out")
+
+    def test_scaled_down(self):
+        objects = self.install()
+        deployment = next(o for o in objects if o["kind"] == "Deployment"
+                          and o["metadata"]["name"] == "rayfix")
+        for replicas, code, what in ((0, 1, "is scaled to no replica"), (1, 0, "has one replica")):
+            deployment["spec"]["replicas"] = replicas
+            deployment["status"]["readyReplicas"] = replicas
+            self.put(deployment)
+            [finding] = self.findings(code=code)
+            self.assertEqual(finding["what"], what)
+            self.assertEqual(finding["fix"],
+                             "kubectl -n rayfix-system scale deployment rayfix --replicas=2")
+
     def test_no_api_server(self):
         self.api.stop()
         done = self.run_verb("doctor", code=3)
@@ -222,13 +278,79 @@ class Audit(Case):
         report = self.json_of("audit", "-n", "team-b", code=0)
         self.assertEqual([n["namespace"] for n in report["namespaces"]], ["team-b"])
 
-    def test_the_configuration(self):
+    def configure(self, text, namespace="rayfix-system", key="config.yaml"):
+        self.put({"kind": "ConfigMap", "apiVersion": "v1", "data": {key: text},
+                  "metadata": {"name": "rayfix", "namespace": namespace}})
+
+    def test_the_configuration_of_a_file(self):
         self.put(*read("ray"))
+        self.configure(HEADER + "validators: {max-workers: {max: 1}}\n")
         path = os.path.join(self.api.folder, "rayfix.yaml")
         with open(path, "w") as file:
-            file.write("apiVersion: rayfix.io/v1alpha1\nkind: Configuration\n"
-                       "validators:\n  max-workers: {max: 1000}\n  max-gpus: {max: 10000}\n")
-        self.run_verb("audit", "--config", path, code=0)
+            file.write(HEADER + HIGH)
+        report = self.json_of("audit", "--config", path, code=0)
+        self.assertEqual(report["configuration"], {"source": "file", "name": path, "note": ""})
+        self.assertEqual(self.api.seen(part="configmaps"), [])
+
+    def test_the_configuration_of_the_installation(self):
+        self.put(*read("ray"))
+        self.run_verb("audit", code=1)
+        self.configure(HEADER + HIGH)
+        report = self.json_of("audit", code=0)
+        name = "ConfigMap/rayfix in rayfix-system"
+        self.assertEqual(report["configuration"],
+                         {"source": "config-map", "name": name, "note": ""})
+        text = self.run_verb("audit", code=0).stdout
+        self.assertTrue(text.startswith(f"configuration: {name}\n"), text)
+        self.assertNotIn("note:", text)
+
+    def test_the_configuration_of_an_installation_elsewhere(self):
+        self.put(*read("ray"))
+        self.configure(HEADER + HIGH, namespace="platform")
+        report = self.json_of("audit", "--rayfix-namespace", "platform", code=0)
+        self.assertEqual(report["configuration"]["name"], "ConfigMap/rayfix in platform")
+        self.run_verb("audit", code=1)
+
+    def test_without_a_configuration_the_defaults_are_told(self):
+        note = 'get configmaps/rayfix in rayfix-system: 404 NotFound: '
+        report = self.json_of("audit", code=0)["configuration"]
+        self.assertEqual((report["source"], report["name"]), ("defaults", ""))
+        self.assertTrue(report["note"].startswith(note), report["note"])
+        first, second, *_ = self.run_verb("audit", code=0).stdout.splitlines()
+        self.assertEqual(first, "configuration: defaults")
+        self.assertTrue(second.startswith("note: not that of the installation: " + note), second)
+
+    def test_a_configuration_that_may_not_be_read(self):
+        self.put(*read("ray"))
+        self.configure(HEADER + HIGH)
+        self.api.next(answering(403, status(403, "Forbidden", "no")))
+        report = self.json_of("audit", code=1)["configuration"]
+        self.assertEqual(report, {
+            "source": "defaults", "name": "",
+            "note": "get configmaps/rayfix in rayfix-system: 403 Forbidden: no"})
+
+    def refused(self, *parts):
+        done = self.run_verb("audit", code=2)
+        self.assertEqual(done.stdout, "")
+        for part in parts:
+            self.assertIn(part, done.stderr)
+
+    def test_a_configuration_with_a_mistake(self):
+        place = "ConfigMap/rayfix in rayfix-system: config.yaml"
+        self.configure(HEADER + "validators:\n  max-workers: {maxx: 1}\n")
+        self.refused(f"{place}:4:17: validators.max-workers.maxx: ")
+        self.configure(HEADER + "validators: [\n")
+        self.refused(f"{place}:4:")
+        self.configure("")
+        self.refused(f"{place}:1:1: ")
+        self.configure(HEADER, key="rayfix.yaml")
+        self.refused("ConfigMap/rayfix in rayfix-system has no key config.yaml")
+
+    def test_a_configuration_that_cannot_be_had(self):
+        self.put(*read("ray"))
+        self.api.next(answering(401, status(401, "Unauthorized", "no")))
+        done = self.run_verb("audit", code=3)
+        self.assertIn("get configmaps/rayfix in rayfix-system: 401 Unauthorized", done.stderr)
 
     def test_nothing_there(self):
         self.assertIn("No Ray resource", self.run_verb("audit", code=0).stdout)
@@ -239,7 +361,7 @@ class Audit(Case):
 
     def test_forbidden(self):
         self.put(*read("ray"))
-        self.api.next(answering(403, status(403, "Forbidden", "no")))
+        self.api.next(self.api.store, answering(403, status(403, "Forbidden", "no")))
         done = self.json_of("audit")
         self.assertEqual(done["notAudited"], ["list rayclusters: 403 Forbidden: no"])
         self.api.default = answering(403, status(403, "Forbidden", "no"))

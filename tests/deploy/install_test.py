@@ -148,8 +148,11 @@ class Permissions(unittest.TestCase):
             ("", "namespaces", "kube-system", "get")})
 
     def test_the_viewer_reads_no_secrets_and_is_bound_to_nobody(self):
-        for _, resource, _, verbs in self.rules("ClusterRole rayfix-viewer"):
-            self.assertNotEqual(resource, "secrets")
+        viewer = self.rules("ClusterRole rayfix-viewer")
+        configuration = ("", "configmaps", "rayfix", "get")
+        self.assertIn(configuration, viewer)
+        for _, resource, _, verbs in viewer - {configuration}:
+            self.assertNotIn(resource, ("secrets", "configmaps"))
             question = resource == "subjectaccessreviews"
             self.assertEqual(verbs, "create" if question else "get,list", resource)
         bound = [thing["roleRef"]["name"] for thing in self.by_key.values() if "roleRef" in thing]

@@ -167,6 +167,20 @@ START_TEST(a_bundle_that_is_not_ours_warns_early) {
 }
 END_TEST
 
+START_TEST(who_renews_is_named) {
+  begin(100);
+  ck_assert_ptr_nonnull(strstr(only(NOW + 76 * DAY)->fix, "logs deployment/rayfix"));
+  snapshot.deployments = json_of(
+      "[{'metadata':{'name':'rayfix','namespace':'rayfix-system'},"
+      "'spec':{'template':{'spec':{'automountServiceAccountToken':false}}}}]");
+  ck_assert(!doctor_server_has_token(&snapshot));
+  ck_assert_ptr_nonnull(strstr(only(NOW + 76 * DAY)->fix, "cert-manager"));
+  json_decref(snapshot.deployments);
+  snapshot.deployments = NULL;
+  end();
+}
+END_TEST
+
 START_TEST(short_memory_is_told) {
   begin(100);
   snapshot.now = NOW + 401 * DAY;
@@ -198,6 +212,7 @@ static void add_tests(TCase *tcase) {
   tcase_add_test(tcase, dates_of_the_certificate);
   tcase_add_test(tcase, expired_and_not_yet_valid);
   tcase_add_test(tcase, a_bundle_that_is_not_ours_warns_early);
+  tcase_add_test(tcase, who_renews_is_named);
   tcase_add_test(tcase, short_memory_is_told);
   tcase_add_test(tcase, control_characters_are_blanked);
 }
