@@ -216,6 +216,9 @@ class Pods(unittest.TestCase):
         called = {port["port"]: port["targetPort"]
                   for port in self.by_key[f"Service {OWN}/rayfix"]["spec"]["ports"]}
         self.assertEqual(called[443], probe["port"])
+        waits = [hook["timeoutSeconds"] for name, thing in self.by_key.items()
+                 if "WebhookConfiguration" in name for hook in thing["webhooks"]]
+        self.assertEqual(self.container["readinessProbe"]["timeoutSeconds"], min(waits))
 
     def test_selectors_meet_the_pods(self):
         labels = self.deployment["template"]["metadata"]["labels"].items()
