@@ -143,7 +143,6 @@ static void request_started(struct connection *connection) {
   } else {
     set_deadline(connection, connection->list->request_timeout);
   }
-  atomic_fetch_add(&connection->list->requests, 1);
 }
 
 void *connection_request_started(void *cls, const char *uri, struct MHD_Connection *handle) {

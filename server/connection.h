@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/page.h"
 #include "server/request.h"
 #include "server/tls_identity.h"
 
@@ -29,6 +30,7 @@ struct connection {
   struct tls_identity *identity;  // what it was greeted with; NULL without TLS
   bool client_checked;            // its certificate was found good
   bool late;                      // its request came after accepting had stopped
+  const struct page *page;        // what its request asks for; NULL if that is `request`
   struct request request;
 };
 
@@ -42,7 +44,7 @@ struct connection_list {
   atomic_size_t closed;    // ever closed
   atomic_size_t fresh;     // in CONNECTION_NEW
   atomic_size_t busy;      // in CONNECTION_BUSY
-  atomic_size_t requests;  // ever begun
+  atomic_size_t requests;  // ever begun; those for pages are not counted
 };
 
 void connection_list_init(struct connection_list *list, bool tls, int64_t request_timeout,

@@ -1,14 +1,11 @@
 #include "server/health.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "server/answer.h"
 #include "server/connection.h"
-#include "server/metrics.h"
-#include "server/prometheus.h"
-#include "server/readiness.h"
+#include "server/page.h"
 
 #define CONNECTIONS_MAX 128U
 #define REQUEST_TIMEOUT_MILLISECONDS 5000
@@ -16,63 +13,13 @@
 #define CONNECTION_MEMORY ((size_t)8 << 10)
 #define STACK_BYTES ((size_t)256 << 10)
 
-// Some ten kilobytes today; bounded by the fixed label values.
-#define BODY_MAX ((size_t)1 << 20)
-
 struct health {
   struct MHD_Daemon *daemon;
   struct connection_list connections;
 };
 
-static unsigned livez(bool verbose, struct buffer *out) {
-  liveness_report(verbose, out);
-  return MHD_HTTP_OK;
-}
-
-static unsigned readyz(bool verbose, struct buffer *out) {
-  return readiness_report(verbose, out) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
-}
-
-static unsigned all_metrics(bool verbose, struct buffer *out) {
-  (void)verbose;
-  metrics_write(out);
-  return MHD_HTTP_OK;
-}
-
-static unsigned version(bool verbose, struct buffer *out) {
-  (void)verbose;
-  buffer_printf(out, "{\"version\":\"%s\",\"gitCommit\":\"%s\"}\n", RAYFIX_VERSION, RAYFIX_COMMIT);
-  return MHD_HTTP_OK;
-}
-
-static const struct page {
-  const char *path;
-  const char *content_type;
-  unsigned (*write)(bool verbose, struct buffer *out);
-} pages[] = {
-    {"/livez", "text/plain; charset=utf-8", livez},
-    {"/readyz", "text/plain; charset=utf-8", readyz},
-    {"/metrics", PROMETHEUS_CONTENT_TYPE, all_metrics},
-    {"/version", "application/json", version},
-};
-
-static const struct page *find_page(const char *url) {
-  for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
-    if (strcmp(pages[i].path, url) == 0) {
-      return &pages[i];
-    }
-  }
-  return NULL;
-}
-
-// "?verbose", with a value or without, as the API server reads it.
-static bool is_verbose(struct MHD_Connection *handle) {
-  return MHD_lookup_connection_value_n(handle, MHD_GET_ARGUMENT_KIND, "verbose", strlen("verbose"),
-                                       NULL, NULL) == MHD_YES;
-}
-
 static enum MHD_Result answer(struct MHD_Connection *handle, const char *url, const char *method) {
-  const struct page *page = find_page(url);
+  const struct page *page = page_find(url, PAGE_PLAIN);
   if (page == NULL) {
     return answer_send(handle, 404,
                        answer_status_new(404,
@@ -80,27 +27,14 @@ static enum MHD_Result answer(struct MHD_Connection *handle, const char *url, co
                                          "/version"),
                        false);
   }
-  if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-    struct MHD_Response *response = answer_status_new(405, "method not allowed: wanted GET");
-    if (response != NULL) {
-      MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    }
-    return answer_send(handle, 405, response, false);
-  }
-  struct buffer body = {.max = BODY_MAX};
-  unsigned status = page->write(is_verbose(handle), &body);
-  if (body.failed) {
-    buffer_free(&body);
-    return answer_send(handle, 503, answer_status_new(503, "out of memory"), true);
-  }
-  return answer_send(handle, status, answer_new(&body, page->content_type), false);
+  return page_answer(page, handle, method, false);
 }
 
 static enum MHD_Result handle_request(void *cls, struct MHD_Connection *handle, const char *url,
-                                      const char *method, const char *version_text,
+                                      const char *method, const char *version,
                                       const char *upload_data, size_t *upload_data_size,
                                       void **request_context) {
-  (void)version_text;
+  (void)version;
   (void)upload_data;
   if (*request_context == NULL) {
     *request_context = cls;

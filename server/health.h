@@ -3,7 +3,7 @@
 #include "admission/error.h"
 #include "server/address.h"
 
-// The plain port: /livez, /readyz, /metrics, /version, in one thread.
+// The plain port: every page of page.h, in one thread.
 struct health;
 
 // Serves on `listener`, which it owns from then on, also on failure. NULL with a reason.

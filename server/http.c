@@ -65,12 +65,12 @@ static enum MHD_Result handle_request(void *cls, struct MHD_Connection *handle, 
     return MHD_YES;
   }
   if (*upload_data_size > 0) {
-    request_receive(&connection->request, upload_data, *upload_data_size);
+    route_receive(connection, upload_data, *upload_data_size);
     *upload_data_size = 0;
     return MHD_YES;
   }
   connection_request_read(connection);
-  return route_answer(connection, handle, atomic_load(&stage) != HTTP_SERVING);
+  return route_answer(connection, handle, method, atomic_load(&stage) != HTTP_SERVING);
 }
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *cls, const char *format,

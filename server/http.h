@@ -7,7 +7,8 @@
 #include "server/connection.h"
 #include "server/settings.h"
 
-// The HTTPS side: POST /mutate and POST /validate.
+// The HTTPS side: POST /mutate and POST /validate, and the pages of page.h that show the kubelet
+// whether the API server would get an answer here.
 //
 // One libmicrohttpd daemon for each thread, none with a socket of its own: one thread accepts and
 // hands each connection to the daemon that has fewest. libmicrohttpd's own pool deals them out

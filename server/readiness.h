@@ -5,8 +5,8 @@
 
 #include "admission/buffer.h"
 
-// What /readyz and /livez say. Written by the main thread and the one
-// of certificates, read by the health thread.
+// What /readyz and /livez say. Written by the main thread and the one of certificates, read by all
+// threads that serve.
 
 enum readiness_check {
   READINESS_CERTIFICATE,    // loaded, and not expired

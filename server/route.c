@@ -6,6 +6,7 @@
 #include "server/client_auth.h"
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/page.h"
 #include "server/worker.h"
 
 struct refusal_answer {
@@ -94,11 +95,23 @@ static enum refusal find_refusal(struct connection *connection, struct MHD_Conne
 void route_begin(struct connection *connection, struct MHD_Connection *handle, const char *url,
                  const char *method) {
   enum metrics_path path = path_of(url);
+  // A probe of the kubelet, which has no client certificate: neither judged nor counted.
+  connection->page = path == METRICS_OTHER ? page_find(url, PAGE_TLS) : NULL;
+  if (connection->page != NULL) {
+    return;
+  }
+  atomic_fetch_add(&connection->list->requests, 1);
   unsigned long long length = 0;
   struct text announced = header_of(handle, MHD_HTTP_HEADER_CONTENT_LENGTH);
   text_to_unsigned(announced, SIZE_MAX, &length);
   request_begin(&connection->request, path, find_refusal(connection, handle, path, method),
                 (size_t)length);
+}
+
+void route_receive(struct connection *connection, const char *bytes, size_t len) {
+  if (connection->page == NULL) {  // nobody has a body to send to a page
+    request_receive(&connection->request, bytes, len);
+  }
 }
 
 static void count_shed(enum refusal refusal) {
@@ -122,7 +135,10 @@ static struct MHD_Response *refusal_response(enum refusal refusal) {
 }
 
 enum MHD_Result route_answer(struct connection *connection, struct MHD_Connection *handle,
-                             bool leaving) {
+                             const char *method, bool leaving) {
+  if (connection->page != NULL) {
+    return page_answer(connection->page, handle, method, leaving);
+  }
   struct request *request = &connection->request;
   struct verdict verdict = request_judge(request);
   unsigned status = verdict.status;

@@ -210,8 +210,18 @@ class Pods(unittest.TestCase):
 
     def test_a_replica_that_is_not_ready_is_not_restarted(self):
         for probe in ("startupProbe", "livenessProbe"):
-            self.assertEqual(self.container[probe]["httpGet"]["path"], "/livez")
-        self.assertEqual(self.container["readinessProbe"]["httpGet"]["path"], "/readyz")
+            self.assertEqual(self.container[probe]["httpGet"],
+                             {"path": "/livez", "port": "health", "scheme": "HTTP"})
+
+    def test_ready_is_what_the_api_server_calls(self):
+        probe = self.container["readinessProbe"]["httpGet"]
+        self.assertEqual(probe, {"path": "/readyz", "port": "https", "scheme": "HTTPS"})
+        called = {port["port"]: port["targetPort"]
+                  for port in self.by_key[f"Service {OWN}/rayfix"]["spec"]["ports"]}
+        self.assertEqual(called[443], probe["port"])
+        waits = [hook["timeoutSeconds"] for name, thing in self.by_key.items()
+                 if "WebhookConfiguration" in name for hook in thing["webhooks"]]
+        self.assertEqual(self.container["readinessProbe"]["timeoutSeconds"], min(waits))
 
     def test_selectors_meet_the_pods(self):
         labels = self.deployment["template"]["metadata"]["labels"].items()
@@ -228,6 +238,13 @@ class Pods(unittest.TestCase):
             self.assertIn(port["targetPort"], ports)
         for rule in self.by_key[f"NetworkPolicy {OWN}/rayfix"]["spec"]["ingress"]:
             self.assertIn(rule["ports"][0]["port"], ports)
+
+    def test_the_network_policy_lets_probes_in(self):
+        rules = self.by_key[f"NetworkPolicy {OWN}/rayfix"]["spec"]["ingress"]
+        open_to_all = [port["port"] for rule in rules if "from" not in rule
+                       for port in rule["ports"]]
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            self.assertIn(self.container[probe]["httpGet"]["port"], open_to_all, probe)
 
 
 class Configurations(unittest.TestCase):

@@ -1,4 +1,4 @@
-"""The plain port: probes, metrics, version."""
+"""Probes on both ports; metrics and version on the plain one."""
 
 import json
 import re
@@ -33,15 +33,65 @@ class HealthTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.server.__exit__(None, None, None)
 
-    def test_probes(self):
-        self.assertEqual(self.server.get("/livez")[::2], (200, "ok"))
-        self.assertEqual(self.server.get("/readyz")[::2], (200, "ok"))
-        self.assertEqual(self.server.get("/livez?verbose")[2], "[+]ping ok\nlivez check passed\n")
+    def check_probes(self, tls):
+        def get(*arguments):
+            return self.server.get(*arguments, tls=tls)
+        status, headers, body = get("/readyz")
+        self.assertEqual((status, headers["Content-Type"], headers["Connection"], body),
+                         (200, "text/plain; charset=utf-8", None, "ok"))
+        self.assertEqual(get("/livez")[::2], (200, "ok"))
+        self.assertEqual(get("/livez?verbose")[2], "[+]ping ok\nlivez check passed\n")
         for query in ("?verbose", "?verbose=true"):
             self.assertEqual(
-                self.server.get("/readyz" + query)[::2],
+                get("/readyz" + query)[::2],
                 (200, "[+]certificate ok\n[+]configuration ok\n[+]serving ok\n[+]shutdown ok\n"
                       "readyz check passed\n"))
+        for path in ("/livez", "/readyz"):
+            status, headers, body = get(path, "HEAD")
+            self.assertEqual((status, headers["Content-Length"], body), (200, "2", ""))
+            for method in ("POST", "PUT", "DELETE"):
+                status, headers, _ = get(path, method)
+                self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"), method)
+
+    def test_probes_on_the_plain_port(self):
+        self.check_probes(tls=False)
+
+    def test_probes_by_tls(self):
+        self.check_probes(tls=True)
+
+    def test_only_probes_by_tls(self):
+        for path in ("/metrics", "/version", "/", "/readyz/", "/readyzx", "/READYZ", "/readyz%00x",
+                     "/livez%20"):
+            self.assertEqual(self.server.get(path, tls=True)[0], 404, path)
+        self.assertEqual(self.server.get("/mutate", tls=True)[1]["Allow"], "POST")
+
+    def settled(self):
+        """What is counted of requests, once none is open."""
+        wait_until(lambda: self.server.metrics()["rayfix_requests_in_flight"] == 0 and
+                   self.server.metrics()["rayfix_connections"] == 0, "no request, no connection")
+        return {name: value for name, value in self.server.metrics().items()
+                if name.startswith(("rayfix_", "controller_runtime_"))}
+
+    def test_probes_are_not_counted(self):
+        before = self.settled()
+        for path in ("/livez", "/readyz?verbose"):
+            self.server.get(path, tls=True)
+            self.server.get(path, "HEAD", tls=True)
+            self.server.get(path, "POST", tls=True, body=b"x" * 100000)
+        self.assertEqual(self.settled(), before)
+        self.server.get("/other", tls=True)
+        self.assertNotEqual(self.settled(), before)
+
+    def test_probes_and_reviews_on_one_connection(self):
+        client = self.server.kubelet()
+        for _ in range(3):
+            self.assertEqual(self.server.post(encoded(review()), client=client)[0], 200)
+            self.assertEqual(self.server.post(b"x" * 100000, "/readyz", client=client)[0], 405)
+            client.request("GET", "/readyz")
+            answer = client.getresponse()
+            self.assertEqual((answer.status, answer.read()), (200, b"ok"))
+        client.close()
+        self.assertEqual(self.settled()["rayfix_request_bytes_in_flight"], 0)
 
     def test_version(self):
         status, headers, body = self.server.get("/version")
@@ -50,9 +100,7 @@ class HealthTest(unittest.TestCase):
 
     def test_others(self):
         self.assertEqual(self.server.get("/mutate")[0], 404)
-        status, headers, _ = self.server.get("/readyz", "POST")
-        self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"))
-        self.assertEqual(self.server.get("/livez", "HEAD")[::2], (200, ""))
+        self.assertEqual(self.server.get("/metrics", "POST")[0], 405)
 
     def parse(self, text):
         """{family: type}, [(name, labels, value)]; checks the form on the way."""
@@ -139,11 +187,14 @@ class HealthTest(unittest.TestCase):
             client = server.client()
             server.terminate()
             server.wait_for_log("shutting down")
-            status, _, text = server.get("/readyz")
-            self.assertEqual((status, text),
-                             (503, "[+]certificate ok\n[+]configuration ok\n[+]serving ok\n"
-                                   "[-]shutdown failed: shutting down\nreadyz check failed\n"))
-            self.assertEqual(server.get("/livez")[0], 200)
+            for tls in (False, True):
+                status, headers, text = server.get("/readyz", tls=tls)
+                self.assertEqual((status, text),
+                                 (503, "[+]certificate ok\n[+]configuration ok\n[+]serving ok\n"
+                                       "[-]shutdown failed: shutting down\nreadyz check failed\n"))
+                self.assertEqual(headers["Connection"], "close" if tls else None)
+                self.assertEqual(server.get("/readyz", "HEAD", tls)[::2], (503, ""))
+                self.assertEqual(server.get("/livez", tls=tls)[0], 200)
             # It serves on, but asks clients to leave; new ones too.
             status, headers, _ = server.post(encoded(review()), client=client)
             self.assertEqual((status, headers["Connection"]), (200, "close"))

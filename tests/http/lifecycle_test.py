@@ -146,6 +146,7 @@ class EndTest(unittest.TestCase):
     def test_late_request(self):
         with Server() as server:
             late = server.client()
+            late_probe = server.kubelet()
             with server.connect() as busy:
                 busy.sendall(b"POST /mutate HTTP/1.1\r\nHost: a\r\n")  # keeps the drain going
                 time.sleep(0.2)
@@ -155,7 +156,14 @@ class EndTest(unittest.TestCase):
                 status, headers, _ = server.post(encoded(review()), client=late)
                 self.assertEqual((status, headers["Retry-After"], headers["Connection"]),
                                  (503, "0", "close"))
+                late_probe.request("GET", "/readyz")
+                answer = late_probe.getresponse()
+                self.assertEqual((answer.status, answer.headers["Connection"]), (503, "close"))
+                self.assertIn(b"[-]shutdown failed", answer.read())
+                name = 'rayfix_requests_shed_total{reason="shutting_down"}'
+                self.assertEqual(server.metrics()[name], 1, "the probe is none of them")
             late.close()
+            late_probe.close()
             self.assertEqual(server.wait(), 0)
 
     def test_idle_connection_is_told(self):

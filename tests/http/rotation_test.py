@@ -124,12 +124,27 @@ class TimeTest(unittest.TestCase):
             self.assertEqual(server.get("/readyz")[0], 503)
             self.assertIn("not valid before", server.get("/readyz")[2])
             self.assertEqual(server.get("/livez")[0], 200)
+            with self.assertRaises(OSError):
+                server.get("/readyz", tls=True)
             wait_until(lambda: server.get("/readyz")[0] == 200, "ready")
+            self.assertEqual(server.get("/readyz", tls=True)[0], 200)
+
+    def test_leaf_that_expires(self):
+        folder = os.path.join(self.folder, "certs")
+        shutil.copytree(self.issued, folder)
+        self.signed_long_ago(folder, seconds_left=6)
+        os.remove(os.path.join(folder, "ca.key"))  # nobody renews it
+        with Server(configuration(), folder=self.folder) as server:
+            self.assertEqual(server.get("/readyz", tls=True)[0], 200)
+            for tls in (False, True):
+                wait_until(lambda: server.get("/readyz", tls=tls)[0] == 503, "not ready")
+                self.assertIn("[-]certificate failed: expired\n", server.get("/readyz", tls=tls)[2])
+                self.assertEqual(server.get("/livez", tls=tls)[0], 200)
 
     def test_self_issued_leaf_is_renewed(self):
         folder = os.path.join(self.folder, "certs")
         shutil.copytree(self.issued, folder)
-        self.signed_long_ago(folder)
+        self.signed_long_ago(folder, seconds_left=3600)
         with Server(configuration(), folder=self.folder) as server:
             server.wait_for_log("certificates issued")
             server.wait_for_log("certificate loaded", 2)
@@ -137,8 +152,8 @@ class TimeTest(unittest.TestCase):
                 left = ssl.cert_time_to_seconds(sock.getpeercert()["notAfter"]) - time.time()
             self.assertGreater(left, 300 * 24 * 3600)
 
-    def signed_long_ago(self, folder):
-        """A leaf of the CA there with an hour left of three days."""
+    def signed_long_ago(self, folder, seconds_left):
+        """A leaf of the CA there, three days old."""
         work = os.path.join(self.folder, "work")
         os.mkdir(work)
         config = os.path.join(work, "ca.cnf")
@@ -150,7 +165,7 @@ class TimeTest(unittest.TestCase):
         subprocess.run(["openssl", "req", "-new", "-key", os.path.join(folder, "tls.key"), "-subj",
                         "/CN=old", "-out", request], **run)
         dates = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
-                 for seconds in (-71 * 3600, 3600)]
+                 for seconds in (-71 * 3600, seconds_left)]
         subprocess.run(["openssl", "ca", "-batch", "-config", config, "-startdate", dates[0],
                         "-enddate", dates[1], "-notext", "-in", request, "-out",
                         os.path.join(folder, "tls.crt")], **run)

@@ -130,10 +130,19 @@ class Server:
             own.close()
         return result
 
-    def get(self, path, method="GET"):
-        """From the plain port."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=PATIENCE)
-        connection.request(method, path)
+    def kubelet(self):
+        """A connection as the kubelet makes it for a probe by TLS: it shows no certificate and does
+        not look at ours."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return self.client(context)
+
+    def get(self, path, method="GET", tls=False, body=None):
+        """From the plain port, or as a probe by TLS."""
+        connection = self.kubelet() if tls else http.client.HTTPConnection(
+            "127.0.0.1", self.health_port, timeout=PATIENCE)
+        connection.request(method, path, body)
         answer = connection.getresponse()
         result = (answer.status, answer.headers, answer.read().decode())
         connection.close()

@@ -138,8 +138,22 @@ class ClientCertificateTest(unittest.TestCase):
             self.assertEqual(self.status_of(server, "san"), [200, 200])
             for name in (None, "stranger", "foreign", "purpose"):
                 self.assertEqual(self.status_of(server, name), [403], name)
+            self.check_probes(server)
             refused = [line for line in server.log() if line["msg"] == "client refused"]
-            self.assertEqual(len(refused), 4)
+            self.assertEqual(len(refused), 5, "no probe is one of them")
+
+    def check_probes(self, server):
+        """The kubelet has no certificate. It sees the probes, and nothing else."""
+        for path in ("/livez", "/readyz"):
+            self.assertEqual(server.get(path, tls=True)[::2], (200, "ok"))
+            self.assertEqual(server.get(path, "HEAD", tls=True)[0], 200)
+            self.assertEqual(server.get(path, "POST", tls=True)[0], 405)
+        # A probe before a review on the same connection opens nothing.
+        client = server.kubelet()
+        client.request("GET", "/readyz")
+        self.assertEqual(client.getresponse().read(), b"ok")
+        self.assertEqual(server.post(encoded(review()), client=client)[0], 403)
+        client.close()
 
     def test_any_name(self):
         with Server(configuration(tls={"clientCAFile": self.path("ca.crt")})) as server:

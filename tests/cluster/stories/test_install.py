@@ -2,13 +2,14 @@
 
 import base64
 import json
+import re
 import sys
 import unittest
 
 from calls import Calls, is_admitted
 from installed import (INSTALL, NAMESPACE, POD, bring_back, bring_image, bundles, install,
-                       is_mutated, replicas, send_away, uninstall, wait_replicas)
-from kube import ROOT, Story, group, kubectl, ray_cluster, wait_until
+                       is_mutated, is_ready, replicas, send_away, uninstall, wait_replicas)
+from kube import ROOT, Story, group, kubectl, patch, ray_cluster, wait_until
 from proof import record
 from server import needs_the_bed, server
 
@@ -78,6 +79,7 @@ class Install(Story):
         self.nor_after_a_rotation()
         self.an_emptied_bundle_comes_back()
         self.replicas_are_replaced()
+        self.a_replica_that_cannot_be_called_is_not_ready()
         self.both_replicas_are_lost()
         self.it_is_uninstalled()
 
@@ -132,6 +134,33 @@ class Install(Story):
         def allowed():
             return kubectl("create", "--raw", path, "-f", "-", stdin=eviction, check=False).ok
         wait_until("the budget lets it go", allowed, 30)
+
+    def a_replica_that_cannot_be_called_is_not_ready(self):
+        """It listens where only itself gets through: all is well at /readyz of its plain port."""
+        old = {pod["metadata"]["name"] for pod in replicas()}
+        alone = {"op": "add", "path": "/spec/template/spec/containers/0/args/-",
+                 "value": "--bind-address=127.0.0.1:9443"}
+        patch("deployment", "rayfix", NAMESPACE, [alone], True, "json")
+
+        def probed():
+            """The new one, when the kubelet has been turned away, or has not."""
+            for pod in replicas():
+                name = pod["metadata"]["name"]
+                events = kubectl("get", "events", "-n", NAMESPACE, "--field-selector",
+                                 f"involvedObject.name={name}").out
+                refused = re.search("Readiness probe failed: .*:9443/readyz.* refused", events)
+                if name not in old and (refused or is_ready(pod)):
+                    return pod
+        pod = wait_until("a readiness probe", probed, 60)
+        self.assertFalse(is_ready(pod))
+        [container] = pod["status"]["containerStatuses"]
+        self.assertTrue(container["started"], "it is alive")
+        self.assertEqual(container["restartCount"], 0)
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:8080/proxy/readyz"
+        self.assertEqual(kubectl("get", "--raw", path).out, "ok")
+        self.assertTrue(is_mutated(), "the others serve on")
+        kubectl("rollout", "undo", "deployment/rayfix", "-n", NAMESPACE)
+        self.assertEqual({pod["metadata"]["name"] for pod in wait_replicas()}, old)
 
     def both_replicas_are_lost(self):
         """As when every node restarts: the webhooks are registered, and nobody answers."""
