@@ -109,24 +109,24 @@ class Records(unittest.TestCase):
 class Slots(unittest.TestCase):
 
     def setUp(self):
-        name = mock.patch.object(slots, "NAME", f"\0rayfix-spread-test-{os.getpid()}-{{}}")
+        name = mock.patch.object(slots, "NAME", f"\0rayfix-spread-test-{os.getpid()}-{{}}-{{}}")
         name.start()
         self.addCleanup(name.stop)
         self.over = threading.Event()
 
     def is_free(self):
-        slot = slots.take(0)
+        slot = slots.take("work", 0)
         if slot:
             slot.close()
         return bool(slot)
 
     def test_one_is_held_and_given_back(self):
-        with slots.held(False, self.over):
+        with slots.held(slots.WORK, self.over.is_set):
             self.assertFalse(self.is_free())
         self.assertTrue(self.is_free())
 
     def test_who_is_alone_waits_for_all(self):
-        with slots.held(False, self.over):
+        with slots.held(slots.WORK, self.over.is_set):
             waiting = threading.Thread(target=self.alone)
             waiting.start()
             waiting.join(0.2)
@@ -135,12 +135,12 @@ class Slots(unittest.TestCase):
         self.assertFalse(waiting.is_alive())
 
     def alone(self):
-        with slots.held(True, self.over):
+        with slots.held(slots.WORK, self.over.is_set, all_of_them=True):
             pass
 
     def test_it_is_given_up(self):
         self.over.set()
-        with self.assertRaises(slots.GivenUp), slots.held(False, self.over):
+        with self.assertRaises(slots.GivenUp), slots.held(slots.WORK, self.over.is_set):
             self.fail("nobody wants it")
 
 

@@ -37,10 +37,13 @@ class Todo:
     def take(self):
         """The next job, or None when there is none (any more)."""
         with self.lock:
-            if self.over.is_set() or not self.left:
+            if self.is_empty():
                 return None
             self.busy += 1
             return self.left.pop(0)
+
+    def is_empty(self):
+        return self.over.is_set() or not self.left
 
     def put(self, done):
         """The last one to finish gets what has failed, once more."""
@@ -61,34 +64,36 @@ class Todo:
 class Worker(threading.Thread):
     """One cluster."""
 
-    def __init__(self, bed, todo, environment, say, all_up):
+    def __init__(self, bed, todo, environment, say):
         super().__init__(name=bed.run.name, daemon=True)
-        self.bed, self.todo, self.say, self.all_up = bed, todo, say, all_up
+        self.bed, self.todo, self.say = bed, todo, say
         self.environment = {**bed.run.environment(), **environment}
         self.child = None
         self.problem = None
 
     def run(self):
         try:
-            self.bed.start(lambda line: None)
-            self.say(f"cluster {self.name} is up")
-            self.all_up.wait()
-            for job in iter(self.todo.take, None):
-                with slots.held(job.alone, self.todo.over):
-                    done = self.do(job)
-                self.todo.put(done)
-                if self.bed.child.poll() is not None:
-                    raise Failed(f"ended during {job.name}")
-        except threading.BrokenBarrierError:
-            pass  # another one did not come up, and has said so
+            with slots.held(slots.CLUSTERS, self.todo.is_empty):
+                self.work()
         except slots.GivenUp:
-            pass
+            pass  # nothing is left to do
         except (Failed, Missing) as error:
             self.problem = error
             self.say(f"cluster {self.name}: {error}")
-            self.all_up.abort()
         finally:
             self.bed.stop()
+
+    def work(self):
+        over = self.todo.over.is_set
+        with slots.held(slots.WORK, over):
+            self.bed.start(lambda line: None)
+        self.say(f"cluster {self.name} is up")
+        for job in iter(self.todo.take, None):
+            with slots.held(slots.WORK, over, all_of_them=job.alone):
+                done = self.do(job)
+            self.todo.put(done)
+            if self.bed.child.poll() is not None:
+                raise Failed(f"ended during {job.name}")
 
     def do(self, job):
         began = time.monotonic()
@@ -135,10 +140,9 @@ class Dispatch:
         count = max(1, min(count, len(all_jobs)))
         self.todo = Todo(all_jobs, again=bool(os.environ.get("CI")))
         self.say = say
-        all_up = threading.Barrier(count)
         beds = [lifecycle.Bed(fake_nodes, None, self.bed_name(name, number, count))
                 for number in range(count)]
-        self.workers = [Worker(bed, self.todo, environment, say, all_up) for bed in beds]
+        self.workers = [Worker(bed, self.todo, environment, say) for bed in beds]
 
     @staticmethod
     def bed_name(name, number, count):
@@ -169,7 +173,6 @@ class Dispatch:
     def stop(self):
         self.todo.over.set()
         for worker in self.workers:
-            worker.all_up.abort()
             worker.end()
         for worker in self.workers:
             worker.join()
