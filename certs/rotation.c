@@ -265,9 +265,9 @@ static bool plan_adopt(const struct rotation_view *view, struct rotation_plan *p
     return false;
   }
   // Whoever trusts what is served trusts another leaf of the same CA.
-  bool may = !is_valid(view, served) ? may_begin_with(view, &leaf->ca)
-                                     : rotation_same(&leaf->ca, &served->ca) ||
-                                           has_settled(view, &leaf->ca, false);
+  bool may = !is_valid(view, served)
+                 ? may_begin_with(view, &leaf->ca)
+                 : rotation_same(&leaf->ca, &served->ca) || has_settled(view, &leaf->ca, false);
   if (!may) {
     return false;
   }
