@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -20,6 +21,17 @@ from server import server
 ROLES = ("Role", "ClusterRole")
 WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 KINDS = ("ServiceAccount", "RoleBinding", "ClusterRoleBinding", *ROLES, *WEBHOOKS)
+
+
+def fetch(url, **more):
+    """The code, 0 without an answer, and what was said."""
+    try:
+        with urllib.request.urlopen(url, timeout=5, **more) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
 
 
 class Permission:
@@ -117,13 +129,7 @@ class Process:
         self.child.wait(timeout=60)
 
     def ask(self, path):
-        try:
-            with urllib.request.urlopen(HEALTH + path, timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError as error:
-            return 0, str(error)
+        return fetch(HEALTH + path)
 
     def is_alive(self):
         return self.child.poll() is None and self.ask("/livez")[0] == 200
@@ -148,9 +154,11 @@ class Process:
 
 def page(pod, path):
     """What a replica says, through the API server."""
-    url = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:8080/proxy{path}"
-    answer = kubectl("get", "--raw", url, check=False)
-    return answer.out + answer.err
+    pki = server().run.pki
+    context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+    context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
+    url = f"{API_URL}/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:8080/proxy"
+    return fetch(url + path, context=context)[1]
 
 
 def logs():

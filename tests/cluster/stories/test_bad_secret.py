@@ -1,6 +1,7 @@
 """Somebody puts something else into the Secret of the certificates while rayfix is called."""
 
 import base64
+import datetime
 import json
 import re
 import subprocess
@@ -45,8 +46,13 @@ def another(folder):
     return {name: (folder / name).read_bytes() for name in ("tls.crt", "tls.key", "ca.crt")}
 
 
+def minutes_ago(minutes):
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=minutes)
+    return then.strftime("%Y%m%d%H%M%SZ")
+
+
 def expired(folder, stored):
-    """A certificate by rayfix's own CA whose time is over."""
+    """A certificate by rayfix's own CA, which began an hour ago, whose time is over."""
     def openssl(*arguments):
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
     for name in ("ca.crt", "ca.key"):
@@ -61,7 +67,7 @@ def expired(folder, stored):
             "-keyout", "old.key", "-subj", "/CN=rayfix", "-out", "old.csr")
     openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-extensions", "e", "-md", "sha256",
             "-cert", "ca.crt", "-keyfile", "ca.key", "-in", "old.csr", "-out", "old.crt",
-            "-startdate", "20250101000000Z", "-enddate", "20250201000000Z")
+            "-startdate", minutes_ago(50), "-enddate", minutes_ago(10))
     return {"tls.crt": (folder / "old.crt").read_bytes(),
             "tls.key": (folder / "old.key").read_bytes()}
 
@@ -88,7 +94,7 @@ class BadSecret(unittest.TestCase):
         with Calls(server().run, PODS, POD, a_second=10, threads=2) as calls:
             other = another(self.folder)
             self.replaced(r"tls\.crt: no certificate", {"tls.crt": b"garbage"})
-            self.replaced(r"tls\.key: does not belong", {"tls.key": other["tls.key"]})
+            self.replaced(r"tls\.key does not belong", {"tls.key": other["tls.key"]})
             self.replaced(r"tls\.crt: expired on", expired(self.folder, secret()["data"]))
             self.replaced(r"tls\.crt: does not chain up to ca\.crt", {
                 "tls.crt": other["tls.crt"], "tls.key": other["tls.key"]})
