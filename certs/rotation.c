@@ -136,9 +136,12 @@ static bool has_settled_in(const struct rotation_view *view, const struct rotati
 }
 
 // Every API server that reads a bundle trusts `ca`. `hopeless_is_fine`: but for bundles that we
-// may not write.
+// may not read or write.
 static bool has_settled(const struct rotation_view *view, const struct rotation_id *ca,
                         bool hopeless_is_fine) {
+  if (view->unseen && !hopeless_is_fine) {
+    return false;
+  }
   for (size_t i = 0; i < view->bundle_count; i++) {
     const struct rotation_bundle *bundle = &view->bundles[i];
     bool hopeless = bundle->locked && rotation_find(&bundle->cas, ca) == NULL;
@@ -261,8 +264,10 @@ static bool plan_adopt(const struct rotation_view *view, struct rotation_plan *p
   if (!is_valid(view, leaf) || !is_new) {
     return false;
   }
-  bool may = is_valid(view, served) ? has_settled(view, &leaf->ca, false)
-                                    : may_begin_with(view, &leaf->ca);
+  // Whoever trusts what is served trusts another leaf of the same CA.
+  bool may = !is_valid(view, served)
+                 ? may_begin_with(view, &leaf->ca)
+                 : rotation_same(&leaf->ca, &served->ca) || has_settled(view, &leaf->ca, false);
   if (!may) {
     return false;
   }
@@ -374,7 +379,7 @@ static bool plan_leaf(const struct rotation_view *view, struct rotation_plan *pl
   if (good && !due) {
     return false;
   }
-  enum rotation_reason reason = leaf->usable ? ROTATION_RENEWED : ROTATION_REPLACED;
+  enum rotation_reason reason = good ? ROTATION_RENEWED : ROTATION_REPLACED;
   struct rotation_write *write = change(view, plan, reason);
   write->leaf = ROTATION_LEAF_NEW;
   return true;

@@ -18,7 +18,7 @@
 //   bundle differs   -> publish ca.crt
 //   next has settled -> write a leaf signed by next; next becomes the CA, the old one stays trusted
 //   leaf is due      -> write a new leaf
-//   leaf is new      -> serve it, once its CA has settled in all bundles
+//   leaf is new      -> serve it, at once if it is of the same CA, else once that has settled
 //   old leaves are over -> write ca.crt without the old CA, publish it
 //
 // The order of reading matters: bundles first, then the Secret. A bundle is only written if it is
@@ -111,6 +111,7 @@ struct rotation_view {
   struct rotation_secret secret;
   struct rotation_bundle bundles[ROTATION_BUNDLES_MAX];
   size_t bundle_count;
+  bool unseen;  // a webhook configuration may not be read: what it trusts is not known
   struct rotation_served served;
   bool read_only;     // the Secret could not be written
   int64_t now;        // wall clock, milliseconds since 1970
@@ -132,7 +133,7 @@ enum rotation_reason {
   ROTATION_NOTHING,
   ROTATION_CREATED,     // the first CA and leaf
   ROTATION_RESTORED,    // the Secret was gone; the leaf that is served is in it again
-  ROTATION_REPLACED,    // what was in it could not be used
+  ROTATION_REPLACED,    // what was in it could not be used, or had expired
   ROTATION_RENEWED,     // a new leaf of the same CA
   ROTATION_CA_STARTED,  // a next CA
   ROTATION_CA_CHANGED,  // a leaf of the next CA, which is the CA now

@@ -187,6 +187,10 @@ int certs_secret_read(struct certs_pool *pool, const struct certs_secret *secret
   if (ret->signer >= 0 && ret->next == ret->signer) {
     ret->next = -1;
   }
+  if (ret->signer < 0 && ret->next < 0) {
+    error_set(&error, "no %s to sign with", CERTS_CA_KEY_FILE);
+    note(ret, ret_damage, &error);
+  }
   bool waits = ret->next >= 0 && is_empty(&secret->values[CERTS_SECRET_CHAIN]) &&
                is_empty(&secret->values[CERTS_SECRET_KEY]);
   if (!waits && read_leaf(pool, secret, names, ret, &error) != 0) {

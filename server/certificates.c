@@ -80,11 +80,16 @@ static struct cluster_selection selection_of(const struct certificates *certific
                                     .field_selector = field};
 }
 
+static enum report_subject subject_of(size_t index) {
+  static const enum report_subject subjects[WATCHES] = {REPORT_WATCH_SECRET, REPORT_WATCH_MUTATING,
+                                                        REPORT_WATCH_VALIDATING};
+  return subjects[index];
+}
+
 // Opens what is not open. Without a watch a change is seen at the next look only.
 static void open_watches(struct certificates *certificates) {
   static const struct resource *const resources[WATCHES] = {
       &resource_secrets, &resource_mutating_webhooks, &resource_validating_webhooks};
-  bool all = true;
   for (size_t i = 0; i < WATCHES; i++) {
     char field[320];
     char version[CLUSTER_VERSION_MAX];
@@ -96,8 +101,7 @@ static void open_watches(struct certificates *certificates) {
     const struct cluster_selection selection = selection_of(certificates, i, field);
     if (cluster_list(certificates->cluster, resources[i], &selection, LIST_BUDGET_MILLISECONDS,
                      NULL, version, &fault) != 0) {
-      report_fault(&certificates->look.report, REPORT_WATCH, "listing", &fault);
-      all = false;
+      report_fault(&certificates->look.report, subject_of(i), "listing", &fault);
     } else if (gone) {
       watch_restart(certificates->watches[i], version);
     } else {
@@ -105,8 +109,26 @@ static void open_watches(struct certificates *certificates) {
           watch_open(certificates->cluster, resources[i], &selection, version, &fault);
     }
   }
-  if (all) {
-    report_solved(&certificates->look.report, REPORT_WATCH);
+}
+
+// The fault of one watch; its text names the resource.
+static void tell_fault(struct certificates *certificates, const struct fault *fault) {
+  for (size_t i = 0; i < WATCHES; i++) {
+    const struct watch *watch = certificates->watches[i];
+    if (watch != NULL && strcmp(watch_fault(watch)->error.text, fault->error.text) == 0) {
+      report_fault(&certificates->look.report, subject_of(i), "watching", fault);
+      return;
+    }
+  }
+  // Of what they share.
+  report_fault(&certificates->look.report, REPORT_WATCH_SECRET, "watching", fault);
+}
+
+static void note_live_watches(struct certificates *certificates) {
+  for (size_t i = 0; i < WATCHES; i++) {
+    if (certificates->watches[i] != NULL && watch_is_live(certificates->watches[i])) {
+      report_solved(&certificates->look.report, subject_of(i));
+    }
   }
 }
 
@@ -140,7 +162,7 @@ static void wait_for_change(struct certificates *certificates, int64_t milliseco
     if (fault.kind == FAULT_GONE) {
       return;  // what happened in between is unknown: look
     }
-    report_fault(&certificates->look.report, REPORT_WATCH, "watching", &fault);
+    tell_fault(certificates, &fault);
     if (pause_for(certificates, 100)) {
       return;
     }
@@ -199,6 +221,7 @@ static void keep_looking(struct certificates *certificates, struct worker *worke
       open_watches(certificates);
     }
     wait_for_change(certificates, wait);
+    note_live_watches(certificates);
   }
 }
 

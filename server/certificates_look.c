@@ -29,6 +29,10 @@ static const struct resource *resource_at(size_t configuration) {
   return configuration == 0 ? &resource_mutating_webhooks : &resource_validating_webhooks;
 }
 
+static enum report_subject subject_of(size_t configuration) {
+  return configuration == 0 ? REPORT_MUTATING : REPORT_VALIDATING;
+}
+
 int look_init(struct look *look, struct cluster *cluster, unsigned jitter, struct error *error) {
   memset(look, 0, sizeof *look);
   look->cluster = cluster;
@@ -133,8 +137,9 @@ static int read_webhooks(struct look *look, size_t configuration, struct fault *
   if (fault->kind != FAULT_FORBIDDEN) {
     return -1;
   }
-  // Nothing is known of it, so that nothing waits for it either.
-  report_fault(&look->report, REPORT_BUNDLES, "reading webhook configurations", fault);
+  report_fault(&look->report, subject_of(configuration), "reading caBundle", fault);
+  look->view.unseen = true;
+  look->troubled[configuration] = true;
   look->incomplete = true;
   return 0;
 }
@@ -204,6 +209,22 @@ static void distrust_other_cluster(struct look *look) {
   error_set(&look->damage, "it was made for the cluster %s, this is %s", written, uid);
 }
 
+// True with a reason if the leaf is good but for the time.
+static bool is_out_of_time(const struct look *look, struct error *reason) {
+  const struct rotation_leaf *leaf = &look->view.secret.leaf;
+  struct certs_date now = certs_date((time_t)(look->view.now / 1000));
+  if (leaf->usable && look->view.now < (int64_t)leaf->not_before * 1000) {
+    error_set(reason, "not valid before %s; it is %s now", certs_date(leaf->not_before).text,
+              now.text);
+    return true;
+  }
+  if (leaf->usable && look->view.now >= (int64_t)leaf->not_after * 1000) {
+    error_set(reason, "expired on %s; it is %s now", certs_date(leaf->not_after).text, now.text);
+    return true;
+  }
+  return false;
+}
+
 static int note_secret(struct look *look, struct fault *fault) {
   struct rotation_secret *secret = &look->view.secret;
   *secret = (struct rotation_secret){.found = ROTATION_ABSENT, .signer = -1, .next = -1};
@@ -241,8 +262,17 @@ static int fill_pool(struct look *look, struct fault *fault) {
   return 0;
 }
 
+// Why the certificate will be replaced, if there is nothing worse.
+static void note_time(struct look *look) {
+  struct error reason;
+  if (look->damage.text[0] == '\0' && is_out_of_time(look, &reason)) {
+    error_set(&look->damage, "%s: %s", certs_secret_names[CERTS_SECRET_CHAIN], reason.text);
+  }
+}
+
 // Bundles first, then the Secret: see certs/rotation.h.
 static int read_all(struct look *look, struct fault *fault) {
+  look->view.unseen = false;
   for (size_t i = 0; i < LOOK_CONFIGURATIONS; i++) {
     if (read_webhooks(look, i, fault) != 0) {
       return -1;
@@ -257,6 +287,7 @@ static int read_all(struct look *look, struct fault *fault) {
     return -1;
   }
   take_time(look);
+  note_time(look);
   rotation_note_strays(&look->view);
   look->view.served = look->served.rotation;
   report_solved(&look->report, REPORT_API);
@@ -280,7 +311,8 @@ static bool may_write(struct look *look) {
 }
 
 // What could not be done is left out of the plan until the next look.
-static void give_up_writing(struct look *look) {
+static void give_up_writing(struct look *look, const char *why) {
+  error_set(&look->obstacle, "%s", why);
   look->view.read_only = true;
   look->incomplete = true;
   metrics_rotation(METRICS_ROTATION_FAILED);
@@ -325,13 +357,14 @@ static void send_secret(struct look *look, const struct rotation_plan *plan,
     return;
   }
   report_fault(&look->report, REPORT_SECRET, rotation_reason_text(plan->reason), &fault);
-  give_up_writing(look);
+  give_up_writing(look, fault.error.text);
 }
 
 static void write_secret(struct look *look, const struct rotation_plan *plan) {
   if (!may_write(look)) {
-    report_problem(&look->report, REPORT_SECRET, "it is being changed all the time");
-    give_up_writing(look);
+    static const char why[] = "it is being changed all the time";
+    report_problem(&look->report, REPORT_SECRET, why);
+    give_up_writing(look, why);
     return;
   }
   const struct certs_secret borrowed = borrow(&look->secret);
@@ -348,7 +381,7 @@ static void write_secret(struct look *look, const struct rotation_plan *plan) {
   struct error error;
   if (certs_secret_change(look->pool, &change, &wanted, &error) != 0) {
     report_problem(&look->report, REPORT_SECRET, error.text);
-    give_up_writing(look);
+    give_up_writing(look, error.text);
     return;
   }
   send_secret(look, plan, &wanted);
@@ -385,6 +418,7 @@ static void tell_published(struct look *look, size_t configuration, bool restore
 }
 
 static void lock_bundles(struct look *look, size_t configuration) {
+  look->troubled[configuration] = true;
   for (size_t i = 0; i < look->view.bundle_count; i++) {
     if (look->bundles[i].configuration == configuration) {
       look->view.bundles[i].locked = true;
@@ -400,9 +434,9 @@ static void send_bundles(struct look *look, size_t configuration, const struct t
                            &look->webhooks[configuration], pems, BUDGET_MILLISECONDS,
                            &fault) == 0) {
     tell_published(look, configuration, restored);
-    report_solved(&look->report, REPORT_BUNDLES);
+    report_solved(&look->report, subject_of(configuration));
   } else if (fault.kind != FAULT_CONFLICT && fault.kind != FAULT_NOT_FOUND) {
-    report_fault(&look->report, REPORT_BUNDLES, "writing caBundle", &fault);
+    report_fault(&look->report, subject_of(configuration), "writing caBundle", &fault);
     lock_bundles(look, configuration);
   }
 }
@@ -425,7 +459,7 @@ static void publish(struct look *look, const struct rotation_plan *plan, size_t 
     texts[at] = (struct text){pems[at].data, pems[at].len};
   }
   if (failed) {
-    report_problem(&look->report, REPORT_BUNDLES, error.text);
+    report_problem(&look->report, subject_of(configuration), error.text);
     lock_bundles(look, configuration);
   } else if (any) {
     send_bundles(look, configuration, texts, restored);
@@ -466,28 +500,27 @@ static void explain(const struct look *look, const struct rotation_plan *plan,
   const struct rotation_leaf *leaf = &look->view.secret.leaf;
   const char *namespace_ = look->place.namespace_;
   const char *name = look->place.name;
-  struct certs_date now = certs_date((time_t)(look->view.now / 1000));
+  struct error when;
   if (plan->step == ROTATION_REFUSE) {
     error_set(reason,
               "Secret %s/%s is not ours, it has no label app.kubernetes.io/managed-by: rayfix; "
               "remove it, or set certificates.secret to another name",
               namespace_, name);
   } else if (look->view.secret.found == ROTATION_ABSENT) {
-    error_set(reason, "Secret %s/%s does not exist and could not be created, see the log",
-              namespace_, name);
+    error_set(reason, "Secret %s/%s does not exist and could not be created", namespace_, name);
   } else if (look->refusal.text[0] != '\0') {
     error_set(reason, "Secret %s/%s: %s", namespace_, name, look->refusal.text);
-  } else if (leaf->usable && look->view.now < (int64_t)leaf->not_before * 1000) {
-    error_set(reason, "Secret %s/%s: not valid before %s; it is %s now", namespace_, name,
-              certs_date(leaf->not_before).text, now.text);
-  } else if (leaf->usable && look->view.now >= (int64_t)leaf->not_after * 1000) {
-    error_set(reason, "Secret %s/%s: expired on %s; it is %s now", namespace_, name,
-              certs_date(leaf->not_after).text, now.text);
+  } else if (is_out_of_time(look, &when)) {
+    error_set(reason, "Secret %s/%s: %s", namespace_, name, when.text);
   } else if (!leaf->usable && look->view.secret.next < 0) {
     error_set(reason, "Secret %s/%s: %s", namespace_, name, look->damage.text);
   } else {
     error_set(reason, "waiting until every API server trusts the CA in Secret %s/%s", namespace_,
               name);
+  }
+  if (look->obstacle.text[0] != '\0') {
+    const struct error what = *reason;
+    error_set(reason, "%s: %s", what.text, look->obstacle.text);
   }
 }
 
@@ -587,14 +620,29 @@ static int64_t finish(struct look *look, const struct rotation_plan *plan) {
   }
   note_sync(look);
   note_state(look, plan);
+  for (size_t i = 0; i < LOOK_CONFIGURATIONS; i++) {
+    if (!look->troubled[i]) {
+      report_solved(&look->report, subject_of(i));
+    }
+  }
   int64_t wait = plan->step == ROTATION_ADOPT ? RETRY_MAX_MILLISECONDS : plan->wait;
   if (look->incomplete) {
     int64_t soon = retry_after(look);
     return soon < wait ? soon : wait;
   }
   look->failures = 0;
-  report_solved(&look->report, REPORT_BUNDLES);
   return wait;
+}
+
+// Best effort: without it nothing is written. Said now, since a write may be due in months only.
+static void take_identity(struct look *look) {
+  struct fault fault = {.kind = FAULT_NONE};
+  if (cluster_identity_check(look->cluster, BUDGET_MILLISECONDS, &fault) == 0) {
+    report_solved(&look->report, REPORT_IDENTITY);
+  } else if (fault.kind == FAULT_FORBIDDEN) {
+    report_fault(&look->report, REPORT_IDENTITY, "nothing can be written", &fault);
+    look->incomplete = true;
+  }
 }
 
 int64_t look_at_all(struct look *look) {
@@ -602,12 +650,13 @@ int64_t look_at_all(struct look *look) {
   struct fault fault = {.kind = FAULT_NONE};
   look->view.read_only = false;
   look->incomplete = false;
+  look->obstacle.text[0] = '\0';
+  memset(look->troubled, 0, sizeof look->troubled);
   for (size_t i = 0; i < look->view.bundle_count; i++) {
     look->view.bundles[i].locked = false;
   }
   if (cluster_identity(look->cluster)[0] == '\0') {
-    // Best effort: without it nothing is written, and writing says why.
-    cluster_identity_check(look->cluster, BUDGET_MILLISECONDS, &fault);
+    take_identity(look);
   }
   int64_t wait = 0;
   bool done = false;

@@ -32,7 +32,8 @@ struct look {
   struct store_secret secret;
   struct store_webhooks webhooks[LOOK_CONFIGURATIONS];
   struct error damage;
-  struct error refusal;  // why the leaf was not taken; "" if it was
+  struct error refusal;   // why the leaf was not taken; "" if it was
+  struct error obstacle;  // why the Secret could not be written at this look; "" if it could
 
   // Which webhook a bundle of the view belongs to.
   struct look_bundle {
@@ -46,6 +47,7 @@ struct look {
   unsigned failures;  // looks in a row that failed
   bool reached;       // the API server answered at the last look
   bool incomplete;    // something could not be done that should be tried again soon
+  bool troubled[LOOK_CONFIGURATIONS];  // could not be read or written
   int64_t writes_left;
   int64_t writes_refilled;
 };

@@ -12,7 +12,16 @@
 #define EVENT_BUDGET_MILLISECONDS 2000U
 
 static const char *const subjects[REPORT_COUNT] = {
-    "API server", "certificate Secret", "caBundle", "watching", "Events", "certificate",
+    [REPORT_API] = "API server",
+    [REPORT_IDENTITY] = "identity of the cluster",
+    [REPORT_SECRET] = "certificate Secret",
+    [REPORT_MUTATING] = "caBundle of mutating webhooks",
+    [REPORT_VALIDATING] = "caBundle of validating webhooks",
+    [REPORT_WATCH_SECRET] = "watching the Secret",
+    [REPORT_WATCH_MUTATING] = "watching mutating webhooks",
+    [REPORT_WATCH_VALIDATING] = "watching validating webhooks",
+    [REPORT_EVENTS] = "Events",
+    [REPORT_LEAF] = "certificate",
 };
 
 static uint64_t hash(const char *text) {

@@ -9,10 +9,14 @@
 // in Events of the Secret, of which only so many are written in a time.
 
 enum report_subject {
-  REPORT_API,      // reading
-  REPORT_SECRET,   // what is in the Secret, and writing it
-  REPORT_BUNDLES,  // caBundle
-  REPORT_WATCH,
+  REPORT_API,       // reading
+  REPORT_IDENTITY,  // of the cluster
+  REPORT_SECRET,    // what is in the Secret, and writing it
+  REPORT_MUTATING,  // caBundle
+  REPORT_VALIDATING,
+  REPORT_WATCH_SECRET,
+  REPORT_WATCH_MUTATING,
+  REPORT_WATCH_VALIDATING,
   REPORT_EVENTS,
   REPORT_LEAF,  // what is served
   REPORT_COUNT,

@@ -9,7 +9,7 @@
 static atomic_bool checks[READINESS_COUNT] = {[READINESS_SHUTDOWN] = true};
 static atomic_int_fast64_t expiry;
 
-#define REASON_MAX 256
+#define REASON_MAX 512
 
 // Reasons that somebody has given; "" where there is none.
 static pthread_mutex_t given_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -18,7 +18,7 @@ enum readiness_check {
 
 void readiness_set(enum readiness_check check, bool ok);
 
-// The check fails, for this reason (copied, cut to 255 bytes).
+// The check fails, for this reason (copied, cut to 511 bytes).
 void readiness_fail(enum readiness_check check, const char *reason);
 
 // Seconds since the epoch; the certificate check fails from then on.

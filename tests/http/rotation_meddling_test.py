@@ -8,7 +8,7 @@ import time
 import unittest
 
 import reload_test
-from secret_api import CONFIGURATIONS, SECRET, ApiLoad, Case, SecretServer
+from secret_api import CONFIGURATIONS, SECRET, ApiLoad, Case, SecretApi, SecretServer
 from server_process import main, wait_until
 
 
@@ -93,6 +93,26 @@ class MeddlingTest(Case):
                         "the pair is whole")
         self.assertIn("does not belong", str(self.api.events))
 
+    def test_expired(self):
+        old = SecretApi()
+        self.addCleanup(shutil.rmtree, old.folder)
+        self.addCleanup(old.stop)
+        with SecretServer(old, leafLifetime="2s"):
+            expired = old.secret()["data"]
+        time.sleep(3.5)
+
+        def put_back(secret):
+            secret["data"] = expired
+        self.under_load(lambda: self.api.edit(put_back),
+                        lambda: self.api.value("tls.crt") and
+                        self.api.secret()["data"]["tls.crt"] != expired["tls.crt"], "a new one")
+        self.assertIn("certificate Secret replaced: tls.crt: expired on", str(self.api.events))
+
+    def test_without_the_key_of_the_ca(self):
+        self.api.edit(lambda secret: secret["data"].pop("ca.key"))
+        wait_until(lambda: "replaced: no ca.key" in str(self.api.events), "the reason")
+        self.all_quiet(self.server)
+
     def test_foreign_secret(self):
         serial = self.server.serial()
 
@@ -137,7 +157,8 @@ class PermissionTest(Case):
         self.api.forbid.add(("POST", "/secrets"))
         with SecretServer(self.api, ready=False) as server:
             self.said(server, "create secrets", "403")
-            wait_until(lambda: "could not be created" in server.why_not(), "the reason")
+            wait_until(lambda: "could not be created: create secrets" in server.why_not(),
+                       "the reason")
             self.api.forbid.clear()
             wait_until(server.is_ready, "ready")
 
@@ -167,7 +188,30 @@ class PermissionTest(Case):
     def test_may_not_read_bundles(self):
         self.api.forbid.add(("GET", "webhookconfigurations"))
         with SecretServer(self.api) as server:
-            self.said(server, "get mutatingwebhookconfigurations/rayfix")
+            self.said(server, "get mutatingwebhookconfigurations/rayfix",
+                      "get validatingwebhookconfigurations/rayfix")
+
+    def test_the_ca_stays_while_one_bundle_may_not_be_read(self):
+        with SecretServer(self.api) as server:
+            self.all_quiet(server)
+        before = self.api.value("ca.key")
+        self.api.forbid.add(("GET", CONFIGURATIONS[1]))
+        # The CA that is there is due.
+        with SecretServer(self.api, caRenewBefore="8759h") as server:
+            wait_until(lambda: self.api.value("next-ca.key"), "a next CA")
+            time.sleep(2)  # longer than settle and resync
+            self.assertEqual(self.api.value("ca.key"), before, "it waits")
+            self.api.forbid.clear()
+            wait_until(lambda: self.api.value("ca.key") != before, "the next CA signs")
+
+    def test_each_watch_that_is_forbidden_is_named(self):
+        self.api.forbid.add(("GET", "watch=1"))
+        with SecretServer(self.api) as server:
+            self.said(server, "watch secrets", "watch mutatingwebhookconfigurations",
+                      "watch validatingwebhookconfigurations")
+            self.assertNotIn("is over", server.stderr())
+            self.api.forbid.clear()
+            wait_until(lambda: server.stderr().count("is over") == 3, "that it is over")
 
     def test_may_not_write_events_or_watch(self):
         self.api.forbid.update({("POST", "/events"), ("GET", "fieldSelector")})
@@ -180,6 +224,7 @@ class PermissionTest(Case):
         self.api.identity = lambda handler: handler.send(403, {"kind": "Status"})
         with SecretServer(self.api, ready=False) as server:
             self.said(server, "namespaces/kube-system")
+            wait_until(lambda: "namespaces/kube-system" in server.why_not(), "the reason")
             self.assertIsNone(self.api.secret())
 
 

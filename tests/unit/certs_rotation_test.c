@@ -63,6 +63,7 @@ static struct world {
   size_t replica_count;
   struct rotation_cas ever_served;  // CAs of leaves, the newest of them
   unsigned faults;                  // per mille of calls that fail
+  bool forbidden;                   // the second configuration may not be read
   uint64_t made;                    // certificates
   uint64_t writes;
   uint64_t changes;
@@ -315,7 +316,14 @@ static int64_t act(struct replica *replica) {
 }
 
 static void read_bundle(struct replica *replica, size_t configuration) {
+  struct rotation_view *view = &replica->view;
   take_time(replica);
+  view->unseen = world.forbidden && configuration == 1;
+  view->bundle_count = view->unseen ? 1 : BUNDLES;
+  if (view->unseen) {
+    view->bundles[configuration] = (struct rotation_bundle){.looked = false};
+    return;
+  }
   rotation_see(&replica->view.bundles[configuration], &version_of(configuration, 0)->cas, true,
                replica->view.monotonic);
   replica->bundle_versions[configuration] = world.configurations[configuration].count;
@@ -587,6 +595,26 @@ START_TEST(disturbed_by_people) {
 }
 END_TEST
 
+// The leaf is renewed as ever, but for the CA a change waits: nobody knows whether the API server
+// would trust the next one.
+START_TEST(one_configuration_may_not_be_read) {
+  world_make(5, 2, 0);
+  live(HOUR);
+  const struct rotation_id before = world.secret.leaf.ca;
+  world.forbidden = true;
+  live(70 * HOUR);  // the CA was due after 48, and lives for 72
+  for (size_t i = 0; i < world.replica_count; i++) {
+    const struct rotation_leaf *leaf = &world.replicas[i].view.served.leaf;
+    ck_assert(rotation_same(&leaf->ca, &before));
+    ck_assert(living_at(leaf->not_before, leaf->not_after, world.now));
+  }
+  world.forbidden = false;
+  heal();
+  check_one_ca();
+  ck_assert(!rotation_same(&world.secret.leaf.ca, &before));
+}
+END_TEST
+
 // Undisturbed for two years of the default lifetimes: how often anything is done.
 START_TEST(whole_lifetimes) {
   world_make(7, 2, 0);
@@ -629,6 +657,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, interleaved);
   tcase_add_test(tests, three_replicas_with_faults_and_crashes);
   tcase_add_test(tests, disturbed_by_people);
+  tcase_add_test(tests, one_configuration_may_not_be_read);
   tcase_add_test(tests, whole_lifetimes);
   tcase_add_test(tests, hundred_rotations_in_a_minute);
 }
