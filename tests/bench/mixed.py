@@ -1,6 +1,6 @@
-"""What an API server sends in an hour, in small: reviews of both webhook paths, of 2 to 13 kB, fixed
-and left alone, allowed and denied. No larger ones: where a body does not fit into the socket at once,
-wrk asks its script for the next request and breaks the connection."""
+"""What an API server sends in an hour, in small: reviews of both webhook paths, of 2 to 13 kB,
+fixed and left alone, allowed and denied. No larger ones: where a body does not fit into the socket
+at once, wrk asks its script for the next request and breaks the connection."""
 
 import copy
 import json

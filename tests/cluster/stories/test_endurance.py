@@ -19,9 +19,10 @@ RESTARTS, ROTATIONS = 50, 100
 CREATIONS, THREADS = 105, 8  # each creation of a Ray pod is two admission calls
 # What a machine of two processors reaches on which all of Kubernetes runs, too.
 CALLS_A_SECOND = 150
-MEMORY = 16 << 10  # kB
-# In kB, what medians of fifteen seconds may differ by: free heap is given back every ten seconds only,
-# and so are the pages of libcrypto that a handshake touches.
+MEMORY = 16  # MiB
+GIVEN_BACK = 12  # seconds after which a server has given back what it does not need
+# In kB, what medians of fifteen seconds may differ by: free heap is given back every ten seconds
+# only, and so are the pages of libcrypto that a handshake touches.
 NOISE = 768
 CONNECTION = 50  # kB that an open one takes, at most
 IDLE = 95  # seconds until idle connections end as fast as others begin
@@ -116,7 +117,8 @@ class Replaced(Endurance):
         return pod["status"]["containerStatuses"][0]["restartCount"]
 
     def killed(self, replica, number):
-        """Until its address is taken out of the Service, calls reach it or are on their way."""
+        """Until its address is taken out of the Service, calls go to it: pods are then admitted
+        without fixes, and nothing else happens to them."""
         before = self.restarts_of(replica)
         with steady_calls() as calls:
             time.sleep(1)
@@ -126,16 +128,14 @@ class Replaced(Endurance):
             wait_until("its container started again",
                        lambda: self.restarts_of(replica) > before, 60)
             wait_replicas()
-            ready = time.monotonic()
-        cut = len(calls.failed)
-        last = calls.failed_last - killed if cut else 0
+            ready = time.monotonic() - killed
+            time.sleep(5)
+        last = calls.failed_last - killed if calls.failed else 0
         record("endurance", **{f"SIGKILL of replica {number}": {
             **calls.figures(), "last failure after, s": round(last, 1),
-            "ready again after, s": round(ready - killed, 1)}})
-        self.assertLessEqual(last, ready - killed)
-        with steady_calls() as calls:
-            time.sleep(5)
-        self.assertEqual((calls.failed, calls.fails_open), ([], 0), "afterwards")
+            "both ready again after, s": round(ready, 1)}})
+        self.assertLessEqual(set(calls.failed), {"not fixed"})
+        self.assertLessEqual(last, ready, "none once both are ready again")
 
     def drain(self, selector, seconds):
         self.addCleanup(kubectl, "uncordon", NODE)
@@ -171,11 +171,13 @@ class Memory(Endurance):
         idle = [mib(replica.memory()) for replica in found]
         began = time.monotonic()
         answered, failed = an_hour_of_calls(found, server().run.data / "reviews")
-        after = [replica.memory() for replica in found]
+        took = round(time.monotonic() - began)
+        end = [mib(replica.memory()) for replica in found]
+        time.sleep(GIVEN_BACK)
+        after = [mib(replica.memory()) for replica in found]
         record("endurance", **{"an hour of calls, sent at once to both replicas": {
-            "admission reviews": answered, "failed": failed,
-            "took, s": round(time.monotonic() - began), "RSS idle, MiB": idle,
-            "RSS at its end, MiB": [mib(kb) for kb in after],
+            "admission reviews": answered, "failed": failed, "took, s": took,
+            "RSS idle, MiB": idle, "RSS at its end, MiB": end, "RSS after it, MiB": after,
             "highest RSS, MiB": [mib(replica.memory("VmHWM")) for replica in found]}})
         self.assertEqual(failed, 0)
         self.assertLessEqual(max(after), MEMORY)
