@@ -53,7 +53,10 @@ class Endurance(unittest.TestCase):
         record("endurance", **{what: calls.figures()})
         self.assertEqual(calls.failed, [])
         self.assertEqual(calls.fails_open, 0)
-        self.assertGreaterEqual(calls.a_second, CALLS_A_SECOND)
+
+    def assertBusy(self, calls):
+        """Last: a machine that was too slow says nothing against rayfix."""
+        self.assertGreaterEqual(calls.a_second, CALLS_A_SECOND, "admission calls a second")
 
 
 @needs_the_bed
@@ -72,6 +75,7 @@ class Rotations(Endurance):
         self.assertUnnoticed(calls, f"{ROTATIONS} changes of CA and leaf")
         for number, follower in enumerate((first, second), 1):
             self.keeps_its_size(follower, number)
+        self.assertBusy(calls)
 
     def keeps_its_size(self, follower, number):
         """The API server takes new connections for each caBundle and leaves the old ones idle for
@@ -94,10 +98,11 @@ class Replaced(Endurance):
         install()
 
     def test_nobody_notices_but_for_what_a_sigkill_cuts(self):
-        self.fifty_rolling_restarts()
+        calls = self.fifty_rolling_restarts()
         for number, pod in enumerate(wait_replicas(), 1):
             self.killed(Replica(pod), number)
         self.drained_in_turn()
+        self.assertBusy(calls)
 
     def fifty_rolling_restarts(self):
         began = time.monotonic()
@@ -111,6 +116,7 @@ class Replaced(Endurance):
         record("endurance", **{"one rolling restart, s": round(
             (time.monotonic() - began) / RESTARTS, 1)})
         self.assertUnnoticed(calls, f"{RESTARTS} rolling restarts")
+        return calls
 
     def restarts_of(self, replica):
         pod = kubectl("get", "pod", replica.name, "-n", NAMESPACE, "-o", "json").json()
