@@ -32,6 +32,10 @@
 // Without a request for so long, nothing is on its way any more.
 #define QUIET_MILLISECONDS 100
 
+// Under a load that never pauses memory is given back so often: it costs each thread about a
+// hundred page faults.
+#define SETTLE_MILLISECONDS 10000
+
 struct server {
   struct reload reload;
   sigset_t signals;
@@ -43,6 +47,7 @@ struct server {
   int64_t tick;                       // milliseconds
   size_t requests_seen;               // ever begun, at the last look
   size_t requests_settled;            // ever begun, when memory was last given back
+  int64_t settled;                    // when that was
 };
 
 static enum server_end complain(const struct error *error) {
@@ -131,13 +136,17 @@ static bool check_ourselves(struct server *server, const struct settings *settin
   return true;
 }
 
-// After a load has gone, what it needed goes back to the system.
-static void give_back_memory(struct server *server) {
+// After a load has gone, what it needed goes back to the system. So does, from time to time under a
+// load that stays, what others than requests have needed: a handshake with the API server touches
+// three megabytes of libcrypto.
+static void give_back_memory(struct server *server, int64_t now) {
   size_t requests = http_count(server->http).requests;
   bool quiet = requests == server->requests_seen;
-  if (quiet && requests != server->requests_settled) {
+  bool late = now - server->settled >= SETTLE_MILLISECONDS;
+  if ((quiet || late) && requests != server->requests_settled) {
     memory_settle();
     server->requests_settled = requests;
+    server->settled = now;
   }
   server->requests_seen = requests;
 }
@@ -156,7 +165,7 @@ static void serve(struct server *server) {
     int64_t now = clock_milliseconds();
     if (signal == SIGHUP || now - last_look >= settings->tls.reload_interval) {
       reload_look(&server->reload, signal == SIGHUP);
-      give_back_memory(server);
+      give_back_memory(server, now);
       last_look = now;
     }
   }

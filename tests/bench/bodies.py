@@ -42,7 +42,7 @@ def grow(pod, size):
     missing = size - len(encode(pod))
     if missing <= 0:
         return pod
-    env = pod["spec"]["containers"][0]["env"]
+    env = pod["spec"]["containers"][0].setdefault("env", [])
     names = []
     used = 0
     while used < missing / 3:

@@ -1,9 +1,11 @@
--- wrk: posts the file named by BODY; prints what bench.py reads as one line of JSON.
-local file = assert(io.open(os.getenv("BODY"), "rb"))
-wrk.method = "POST"
-wrk.body = file:read("*a")
-file:close()
-wrk.headers["Content-Type"] = "application/json"
+-- wrk: posts the file named by BODY, if any; prints what bench.py reads as one line of JSON.
+if os.getenv("BODY") then
+  local file = assert(io.open(os.getenv("BODY"), "rb"))
+  wrk.method = "POST"
+  wrk.body = file:read("*a")
+  file:close()
+  wrk.headers["Content-Type"] = "application/json"
+end
 if os.getenv("CLOSE") == "1" then
   wrk.headers["Connection"] = "close"
 end

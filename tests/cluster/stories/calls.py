@@ -10,15 +10,19 @@ import time
 from bed.paths import API_URL
 from kube import kubectl
 
-FAIL_OPEN = re.compile(r"^apiserver_admission_webhook_fail_open_count\{(.*?)\} (\S+)$",
-                       re.MULTILINE)
+METRIC = re.compile(r"^apiserver_admission_webhook_(fail_open_count|request_total)\{(.*?)\} (\S+)$",
+                    re.MULTILINE)
+# A machine that stood still does not let its clients catch up with more than this.
+BEHIND = 1.0
 
 
-def fails_open():
-    """How often the API server has gone on without rayfix, since it started."""
-    metrics = kubectl("get", "--raw", "/metrics").out
-    return int(sum(float(count) for labels, count in FAIL_OPEN.findall(metrics)
-                   if "rayfix.io" in labels))
+def seen_by_the_api_server():
+    """(how often it called rayfix, how often it went on without), since it started."""
+    found = {"request_total": 0.0, "fail_open_count": 0.0}
+    for name, labels, count in METRIC.findall(kubectl("get", "--raw", "/metrics").out):
+        if "rayfix.io" in labels:
+            found[name] += float(count)
+    return int(found["request_total"]), int(found["fail_open_count"])
 
 
 def is_fixed(status, text):
@@ -33,7 +37,8 @@ def is_admitted(status, text):
 
 
 class Calls:
-    """Use it in a with statement; afterwards `made`, `failed` and `fails_open` say how it went."""
+    """Use it in a with statement; afterwards `made`, `failed` and `fails_open` say how it went,
+    `reviews` how often the API server called rayfix, and `a_second` how often in a second."""
 
     def __init__(self, run, path, thing, judge=is_fixed, a_second=40, threads=4):
         self.host = API_URL.partition("//")[2]
@@ -42,6 +47,7 @@ class Calls:
         self.path, self.body, self.judge = f"{path}?dryRun=All", json.dumps(thing), judge
         self.pause = threads / a_second
         self.made, self.failed, self.over = 0, [], threading.Event()
+        self.failed_last = None  # on the monotonic clock
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(threads)]
 
@@ -50,24 +56,31 @@ class Calls:
         answer = connection.getresponse()
         return self.judge(answer.status, answer.read().decode())
 
+    def note(self, problem):
+        with self.lock:
+            self.made += 1
+            if problem:
+                self.failed.append(problem)
+                self.failed_last = time.monotonic()
+
     def work(self):
         connection = http.client.HTTPSConnection(self.host, context=self.context, timeout=30)
+        due = time.monotonic()
         while not self.over.is_set():
-            began = time.monotonic()
             try:
                 problem = self.ask(connection)
             except (OSError, http.client.HTTPException) as error:
                 problem = f"{type(error).__name__}: {error}"
                 connection.close()
-            with self.lock:
-                self.made += 1
-                if problem:
-                    self.failed.append(problem)
-            self.over.wait(max(0, self.pause - (time.monotonic() - began)))
+            self.note(problem)
+            # By the clock and not by the last answer, so that slow answers do not make fewer calls.
+            due = max(due + self.pause, time.monotonic() - BEHIND)
+            self.over.wait(max(0, due - time.monotonic()))
         connection.close()
 
     def __enter__(self):
-        self.fails_open = fails_open()
+        self.reviews, self.fails_open = seen_by_the_api_server()
+        self.began = time.monotonic()
         for thread in self.threads:
             thread.start()
         return self
@@ -76,4 +89,13 @@ class Calls:
         self.over.set()
         for thread in self.threads:
             thread.join()
-        self.fails_open = fails_open() - self.fails_open
+        seconds = time.monotonic() - self.began
+        reviews, fails_open = seen_by_the_api_server()
+        self.reviews, self.fails_open = reviews - self.reviews, fails_open - self.fails_open
+        self.a_second = round(self.reviews / seconds)
+
+    def figures(self):
+        """For the record."""
+        return {"creations asked for": self.made, "admission calls": self.reviews,
+                "admission calls a second": self.a_second, "failed": len(self.failed),
+                "failed open": self.fails_open}
