@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bed import lifecycle, machine, tools
+from bed import control, lifecycle, machine, tools
 from bed.counting import count_line
 from bed.errors import Failed, Missing
-from bed.paths import BUILT, HERE, RUNS
+from bed.paths import BUILT, HERE, RUNS, Run
 from bed.processes import LAST_LINES
 
 # Where a component could leave files. Other folders change by other people's hands.
@@ -141,8 +141,19 @@ class LeavesNothing(unittest.TestCase):
             self.assertEqual(shown.stdout.split(), ["node/fake-0", "node/real"], shown.stderr)
         self.assertGreaterEqual(len(processes()), 20)
         self.assertGreater(len(cgroups()), 1)
+        self.a_component_is_stopped_and_started(Run(NAME + "a"))
         self.assertEqual((one.end(), two.end()), (0, 0))
         self.assertNothingLeft()
+
+    def a_component_is_stopped_and_started(self, run):
+        """Which is no failure: the bed still ends with 0."""
+        def schedulers():
+            return {name for name in processes() if name.endswith(" kube-scheduler")}
+        before = schedulers()
+        control.stop(run, "kube-scheduler")
+        self.assertEqual(len(schedulers()), len(before) - 1)
+        control.start(run, "kube-scheduler")
+        self.assertEqual(len(schedulers() - before), 1)
 
     def test_a_component_that_fails_is_named(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,6 @@
 import json
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -259,12 +258,11 @@ def start_kwok(run, processes):
 
 
 class Operator:
-    """The KubeRay operator; a story may have another version in its place, as it says in a file."""
+    """The KubeRay operator; a story may have another version in its place (control.py)."""
 
     def __init__(self, run, processes):
         self.run, self.processes = run, processes
         self.name = None
-        self.seen = None
 
     def start(self, version=tools.KUBERAY, name="kuberay-operator"):
         """The CRDs of a version and its operator, with a log of that name."""
@@ -280,36 +278,13 @@ class Operator:
     def wait(self):
         self.processes.wait_for(self.name, answers("http://127.0.0.1:8091/readyz"), 60)
 
-    def follow(self):
-        """Does what the file asks for, and says so in another; without a version there is none."""
-        try:
-            wanted = self.run.operator_wanted.read_text()
-        except FileNotFoundError:
-            return
-        if wanted == self.seen:
-            return
+    def change(self, version, name):
         if self.name:
             self.processes.stop(self.name)
             self.name = None
-        content = json.loads(wanted)
-        if content["version"]:
-            self.start(content["version"], content["name"])
+        if version:
+            self.start(version, name)
             self.wait()
-        self.seen = wanted
-        self.run.operator_is.write_text(wanted)
-
-
-def change_operator(run, version, name="kuberay-operator"):
-    """Asks the bed's first process for another operator and waits until it is there."""
-    wanted = json.dumps({"version": version, "name": name, "asked": time.monotonic()})
-    new = run.operator_wanted.with_suffix(".new")
-    new.write_text(wanted)
-    new.rename(run.operator_wanted)
-    deadline = time.monotonic() + 90
-    while not (run.operator_is.exists() and run.operator_is.read_text() == wanted):
-        if time.monotonic() > deadline:
-            raise Failed(f"the bed did not change its operator to {version} (logs: {run.logs})")
-        time.sleep(0.1)
 
 
 def fake_node(name, capacity=None, taints=None, labels=None):

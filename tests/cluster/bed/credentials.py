@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 
 from bed.errors import Failed
 from bed.paths import API_SERVICE, API_URL, NODE, NODE_ADDRESS
@@ -17,6 +18,22 @@ CLIENTS = {
 API_NAMES = ["kubernetes", "kubernetes.default", "kubernetes.default.svc",
              "kubernetes.default.svc.cluster.local", "localhost"]
 API_ADDRESSES = ["127.0.0.1", API_SERVICE, NODE_ADDRESS]
+# A cluster is rarely new: a program whose clock is an hour behind must not find its certificates to
+# be of the future. Of openssl's commands only `ca` lets one say when a certificate begins.
+SECONDS_BEFORE, SECONDS_AFTER = 86400, 30 * 86400
+SIGNING = """[ca]
+default_ca = bed
+[bed]
+database = {pki}/index.txt
+new_certs_dir = {pki}
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = names
+[names]
+organizationName = optional
+commonName = supplied
+"""
 
 
 def openssl(*arguments):
@@ -29,21 +46,29 @@ def make_key(path):
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path)
 
 
-def make_ca(pki):
-    make_key(pki / "ca.key")
-    openssl("req", "-x509", "-new", "-key", pki / "ca.key", "-subj", "/CN=rayfix-bed-ca",
-            "-days", "30", "-out", pki / "ca.crt")
-
-
-def sign(pki, name, subject, extensions):
+def issue(pki, name, subject, extensions, *signer):
+    """NAME.key and NAME.crt; `signer` says with what it is signed."""
     make_key(pki / f"{name}.key")
     openssl("req", "-new", "-key", pki / f"{name}.key", "-subj", subject,
             "-out", pki / f"{name}.csr")
     extension_file = pki / f"{name}.ext"
     extension_file.write_text(extensions)
-    openssl("x509", "-req", "-in", pki / f"{name}.csr", "-CA", pki / "ca.crt",
-            "-CAkey", pki / "ca.key", "-CAcreateserial", "-days", "30",
-            "-extfile", extension_file, "-out", pki / f"{name}.crt")
+    begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+                  for seconds in (-SECONDS_BEFORE, SECONDS_AFTER))
+    openssl("ca", "-batch", "-notext", "-config", pki / "signing.cnf", "-startdate", begin,
+            "-enddate", end, "-in", pki / f"{name}.csr", "-extfile", extension_file,
+            "-keyfile", pki / "ca.key", *signer, "-out", pki / f"{name}.crt")
+
+
+def make_ca(pki):
+    (pki / "signing.cnf").write_text(SIGNING.format(pki=pki))
+    (pki / "index.txt").write_text("")
+    issue(pki, "ca", "/CN=rayfix-bed-ca", "basicConstraints=critical,CA:TRUE\n"
+          "keyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n", "-selfsign")
+
+
+def sign(pki, name, subject, extensions):
+    issue(pki, name, subject, extensions, "-cert", pki / "ca.crt")
 
 
 def kubeconfig(pki, name):

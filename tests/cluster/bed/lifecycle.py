@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from bed import components, credentials, images, locks, machine, network, rayfix, tools
+from bed import components, credentials, images, locks, machine, network, power, rayfix, tools
+from bed.control import Control
 from bed.errors import Failed, Missing
 from bed.paths import HERE, RUNS, Run
 from bed.processes import Processes
@@ -145,6 +146,19 @@ def enter(pid):
     return ["nsenter", "--target", str(pid), "--net", "--mount", "--pid", "--ipc", "--uts"]
 
 
+def control(run, processes, operator):
+    """What a story may ask for."""
+    def start(names):
+        for name in names:
+            processes.start_again(name)
+    return Control(run, {
+        "stop": lambda names, how: processes.stop(*names, how=how),
+        "start": start,
+        "power": lambda: power.lose(run, processes),
+        "operator": operator.change,
+    })
+
+
 def inside(run, fake_nodes, program):
     """Process 1 of the namespaces."""
     stopping = []
@@ -170,10 +184,11 @@ def inside(run, fake_nodes, program):
             processes.wait_for("rayfix", rayfix.is_ready, 10)
             rayfix.register(run)
             say("rayfix, its webhooks registered")
+        requests = control(run, processes, operator)
         print(READY, flush=True)
         while not stopping:
             processes.check()
-            operator.follow()
+            requests.follow()
             time.sleep(0.2)
     except KeyboardInterrupt:
         pass

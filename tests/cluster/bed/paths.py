@@ -34,8 +34,8 @@ class Run:
         self.data = self.folder / "data"
         self.kubeconfig = self.folder / "kubeconfig"
         self.state = self.folder / "state.json"
-        self.operator_wanted = self.data / "operator-wanted.json"
-        self.operator_is = self.data / "operator-is.json"
+        self.request = self.data / "request.json"
+        self.answer = self.data / "answer.json"
         self.cgroup = f"rayfix-{name}"
 
     def make(self):

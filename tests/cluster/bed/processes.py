@@ -20,8 +20,10 @@ class Processes:
 
     def __init__(self, run):
         self.run = run
-        self.names = {}
+        self.names = {}  # of those that run, by number
         self.exits = {}
+        self.commands = {}  # of all that ever ran, in the order in which they first started
+        self.tests = {}  # how it is seen that one is ready, and for how long to wait
 
     def start(self, name, command, environment=None):
         """Starts a component; its output goes to logs/NAME.log."""
@@ -32,19 +34,33 @@ class Processes:
                                      stderr=log, env=environment or self.run.environment())
         child.returncode = 0  # reaped below, and not by subprocess
         self.names[child.pid] = name
+        self.commands[name] = (command, environment)
         return child.pid
 
-    def stop(self, name, seconds=10):
-        """Ends one component; that is no failure."""
-        [pid] = [pid for pid, known in self.names.items() if known == name]
-        os.kill(pid, signal.SIGTERM)
+    def start_again(self, name):
+        """With the same command line, unless it runs; returns when it is ready."""
+        if name in self.names.values():
+            return
+        self.start(name, *self.commands[name])
+        if name in self.tests:
+            self.wait_for(name, *self.tests[name])
+
+    def stop(self, *names, how=signal.SIGTERM, seconds=10):
+        """Ends components, all at once; that is no failure."""
+        pids = [pid for pid, known in self.names.items() if known in names]
+        if len(pids) < len(names):
+            raise Failed(f"of {', '.join(names)} some do not run")
+        for pid in pids:
+            os.kill(pid, how)
         deadline = time.monotonic() + seconds
-        while pid in self.names:
+        while any(pid in self.names for pid in pids):
             if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
+                for pid in set(pids) & set(self.names):
+                    os.kill(pid, signal.SIGKILL)
             self.reap()
             time.sleep(0.05)
-        self.exits.pop(name)
+        for name in names:
+            self.exits.pop(name, None)
 
     def reap(self):
         """Collects ended processes, also orphans that were handed to us as process 1."""
@@ -69,7 +85,9 @@ class Processes:
         return last_lines(self.run.logs / f"{name}.log")
 
     def wait_for(self, name, ready, seconds):
-        """Waits until ready() is true; `name` is the component to blame."""
+        """Waits until ready() is true, also when it is started again; `name` is the component to
+        blame."""
+        self.tests[name] = (ready, seconds)
         deadline = time.monotonic() + seconds
         while not ready():
             self.check()

@@ -24,15 +24,20 @@ def image_name():
     return re.search(r"image: (\S+)", INSTALL.read_text()).group(1)
 
 
-def make_image(path):
-    """The program and the libraries that its linker would load; no shell, as in the real one."""
-    program = os.environ["RAYFIX"]
-    linked = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
-    files = {"rayfix": (Path(program).read_bytes(), 0o755)}
-    for library in re.findall(r"(/\S+) \(0x", linked):
-        files[library.lstrip("/")] = (Path(library).read_bytes(), 0o755)
-    images.write_image(path, image_name(), files, {
-        "Entrypoint": ["/rayfix"], "Cmd": ["serve"], "User": "65532:65532"})
+def make_image(path, name=None, preload=None, environment=()):
+    """The program and the libraries that its linker would load, also one that is not asked for;
+    no shell, as in the real one."""
+    files = {"rayfix": (Path(os.environ["RAYFIX"]).read_bytes(), 0o755)}
+    if preload:
+        files[preload.lstrip("/")] = (Path(preload).read_bytes(), 0o755)
+    for program in filter(None, (os.environ["RAYFIX"], preload)):
+        linked = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+        for library in re.findall(r"(/\S+) \(0x", linked):
+            files[library.lstrip("/")] = (Path(library).read_bytes(), 0o755)
+    preloaded = [f"LD_PRELOAD={preload}"] if preload else []
+    images.write_image(path, name or image_name(), files, {
+        "Entrypoint": ["/rayfix"], "Cmd": ["serve"], "User": "65532:65532",
+        "Env": [*preloaded, *environment]})
 
 
 def find_image():

@@ -11,7 +11,7 @@ import unittest
 from collections import defaultdict
 
 from bed import tools
-from bed.components import change_operator
+from bed.control import change_operator
 from bed.paths import NODE
 from kube import applied, kubectl, wait_until
 from proof import record
