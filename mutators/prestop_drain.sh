@@ -6,8 +6,13 @@
 # coreutils and grep: slim images have no pgrep. A hook may be delivered twice; so may a drain.
 
 SECONDS=0; b=@BUDGET@; a=${RAY_ADDRESS:-}
-# Is the GCS there? Without an address of the form HOST:PORT nobody can tell: assume so.
-up() { [[ $a =~ ^[A-Za-z0-9.-]+:[0-9]+$ ]] || return 0; timeout -s KILL 2 bash -c ": 3<>/dev/tcp/${a%:*}/${a##*:}" 2>/dev/null; }
+# Is the GCS there? Without an address of the form HOST:PORT nobody can tell: assume so. One look that
+# fails on a busy node ends no work: only a second one is believed.
+up() {
+  [[ $a =~ ^[A-Za-z0-9.-]+:[0-9]+$ ]] || return 0
+  for p in 1 2; do timeout -s KILL 2 bash -c ": 3<>/dev/tcp/${a%:*}/${a##*:}" 2>/dev/null && return; sleep 0.2; done
+  return 1
+}
 # What has ended stays in /proc as a zombie until `ray start` looks, once a second.
 raylets() { grep -lsE "^[0-9]+ [(]raylet[)] [^ZX]" /proc/[0-9]*/stat; }
 # Ends the raylet, if it still runs, and `ray start --block`, which does not end with it. Left to

@@ -24,6 +24,13 @@ case $FAKE_RAY in
 esac
 """
 
+# The hook asks for the GCS under `timeout`. FLAKY: every other time in vain.
+FAKE_TIMEOUT = f"""#!/bin/sh
+[ -n "$FLAKY" ] && mkdir "$LOG.looked" 2>/dev/null && exit 1
+rmdir "$LOG.looked" 2>/dev/null
+exec {shutil.which("timeout")} "$@"
+"""
+
 # A container: the raylet runs beside the hook, in a head the GCS too. Both are copies of bash, which
 # gives the processes their names; this is process 1. The last line is what the kubelet sees.
 CONTAINER = """
@@ -78,20 +85,22 @@ class Hook:
         folder = harness.Folder()
         cls.programs = folder.__enter__()
         cls.addClassCleanup(folder.__exit__)
-        (cls.programs / "ray").write_text(FAKE_RAY)
-        (cls.programs / "ray").chmod(0o755)
+        for name, text in (("ray", FAKE_RAY), ("timeout", FAKE_TIMEOUT)):
+            (cls.programs / name).write_text(text)
+            (cls.programs / name).chmod(0o755)
         for name in ("raylet", "gcs_server"):
             shutil.copy(shutil.which("bash"), cls.programs / name)
         super().setUpClass()
 
     def run_hook(
         self, ray="accept", raylet=None, option="", budget=LONG, address="", during=None,
-        errors=None, ends=False, gcs=None, ends_after=0, deaf=False, unreaped=False, half=20
+        errors=None, ends=False, gcs=None, ends_after=0, deaf=False, unreaped=False, half=20,
+        flaky=False
     ):
         """Runs the hook in a container whose raylet ends after `raylet` seconds and its GCS after
         `gcs` (None: there is none), or `ends_after` seconds after SIGTERM, unless they are deaf;
         calls during() once `ray` has been called. ends: returns when the raylet has. unreaped:
-        nobody asks how the raylet ended."""
+        nobody asks how the raylet ended. flaky: every other look at the GCS fails."""
         with harness.Folder() as folder:
             log = folder / "log"
             log.write_text("")
@@ -106,6 +115,7 @@ class Hook:
                 ENDS_AFTER=str(ends_after),
                 DEAF="1" if deaf else "",
                 UNREAPED="1" if unreaped else "",
+                FLAKY="1" if flaky else "",
                 SHELL_PROGRAM=self.shell,
                 HOOK=harness.script(self.hook, BUDGET=budget, HALF=half),
             )
@@ -259,6 +269,13 @@ class WithBash(Drains, harness.ParallelTests):
         self.assertLess(time.monotonic() - gone[0], 8)
         self.assertIn("raylet ended", outcome.lines)
         self.assertIn("interrupted", outcome.lines)
+
+    def case_a_look_at_the_gcs_that_fails_ends_no_work(self):
+        with Listener(harness.speak_settings) as gcs:
+            outcome = self.run_hook(ray="slow", raylet=5, address=f"127.0.0.1:{gcs.port}", flaky=True)
+        self.assert_drained(outcome)
+        self.assertGreaterEqual(outcome.seconds, 4.9)
+        self.assertNotIn("raylet ended", outcome.lines)
 
     def case_trap_21_gcs_stays_while_the_cli_starts(self):
         with Listener(harness.speak_settings) as gcs:
