@@ -161,7 +161,7 @@ class Listener:
         self.accepted.set()
         with connection:
             try:
-                self.behaviour(connection)
+                (self.behaviour or close)(connection)  # it may refuse since accept()
             except OSError:
                 pass
 
