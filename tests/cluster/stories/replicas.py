@@ -15,7 +15,7 @@ from pathlib import Path
 from bed.components import import_image
 from installed import (INSTALL, NAMESPACE, POD, bring_back, bring_image, bundles, make_image,
                        replicas, send_away, uninstall)
-from kube import Story, kubectl, wait_until
+from kube import Story, get_all, kubectl, wait_until
 from server import server
 
 SERVICE = "rayfix.rayfix-system.svc"
@@ -87,15 +87,16 @@ def processes():
     return found
 
 
-def are_killed():
-    """A pod that is deleted by force goes at once, its process when the kubelet comes to it."""
-    found = processes()
-    for pid in found:
+def are_gone(uids):
+    """A pod that is deleted by force goes at once. As long as the kubelet does not know, it starts
+    again what is killed; it is done when the pod's folder is gone."""
+    for pid in processes():
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    return not found and not replicas()
+    folder = server().run.data / "kubelet" / "pods"
+    return not processes() and not any((folder / uid).exists() for uid in uids)
 
 
 def scale(number, deployment="rayfix"):
@@ -106,9 +107,12 @@ def kill_all():
     """No replica runs, none comes."""
     for deployment in kubectl("get", "deployments", "-n", NAMESPACE, "-o", "name").out.split():
         scale(0, deployment.partition("/")[2])
+    # Sooner, and their ReplicaSet would replace them.
+    wait_until("the replicas are told to end", lambda: not replicas())
+    uids = [pod["metadata"]["uid"] for pod in get_all("pods", NAMESPACE)]
     kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--grace-period=0", "--force",
             "--wait=false")
-    wait_until("no process is left", are_killed)
+    wait_until("the kubelet has ended them", lambda: are_gone(uids), 60)
 
 
 def empty_bundles():
