@@ -8,7 +8,8 @@ extern const struct verb verb_serve;
 
 static const char help[] =
     "Serve admission reviews over TLS: POST /mutate and POST /validate, and for probes /livez and\n"
-    "/readyz; on a plain port these, /metrics and /version. Flags win over the configuration file.\n"
+    "/readyz; on a plain port these, /metrics and /version. Flags win over the configuration\n"
+    "file.\n"
     "\n"
     "Usage:\n"
     "  rayfix serve [flags]\n"
