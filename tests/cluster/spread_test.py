@@ -5,6 +5,7 @@ one. Needs no cluster."""
 import os
 import sys
 import threading
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -37,16 +38,15 @@ class Jobs(unittest.TestCase):
         drains = [job.ray for job in jobs.all_jobs("1", ["2", "3"]) if "test_drain" in job.stories]
         self.assertEqual(sorted(drains), ["1", "2", "3"])
 
-    def test_what_is_alone_and_what_is_long_comes_first(self):
-        order = jobs.all_jobs("1")
-        self.assertTrue(order[0].alone)
-        rest = [job.seconds for job in order if not job.alone]
-        self.assertEqual(rest, sorted(rest, reverse=True))
+    def test_what_takes_much_room_and_what_is_long_comes_first(self):
+        order = [(job.slots, job.seconds) for job in jobs.all_jobs("1")]
+        self.assertEqual(order, sorted(order, reverse=True))
+        self.assertEqual(order[0][0], slots.WORK[1])
 
     def test_the_tables_name_what_is_there(self):
         names = {name for job in jobs.all_jobs("1") for name in job.stories}
-        self.assertLessEqual(set(jobs.SECONDS), names)
-        self.assertLessEqual({*jobs.ALONE, *jobs.OF_RAY, *jobs.BY_CLASS},
+        self.assertLessEqual({*jobs.SECONDS, *jobs.SLOTS}, names)
+        self.assertLessEqual({*jobs.OF_RAY, *jobs.BY_CLASS},
                              {name.partition(".")[0] for name in names})
 
 
@@ -65,7 +65,7 @@ class WorkedOff(unittest.TestCase):
         taken = self.work_off(todo, [{"a.A.x": "failed"}, {"b.B.y": "passed"},
                                      {"a.A.x": "failed"}])
         self.assertEqual([job.stories for job in taken], [("a",), ("b",), ("a.A.x",)])
-        self.assertTrue(taken[-1].alone)
+        self.assertEqual(taken[-1].slots, slots.WORK[1])
 
     def test_nothing_runs_again_on_a_persons_machine(self):
         todo = Todo(jobs.named_jobs(["a"], "1"), again=False)
@@ -125,18 +125,27 @@ class Slots(unittest.TestCase):
             self.assertFalse(self.is_free())
         self.assertTrue(self.is_free())
 
-    def test_who_is_alone_waits_for_all(self):
+    def test_who_wants_all_waits_for_them(self):
         with slots.held(slots.WORK, self.over.is_set):
-            waiting = threading.Thread(target=self.alone)
+            waiting = threading.Thread(target=self.hold, args=(3,))
             waiting.start()
             waiting.join(0.2)
             self.assertTrue(waiting.is_alive())
         waiting.join(10)
         self.assertFalse(waiting.is_alive())
 
-    def alone(self):
-        with slots.held(slots.WORK, self.over.is_set, all_of_them=True):
-            pass
+    def hold(self, count):
+        with slots.held(slots.WORK, self.over.is_set, count):
+            time.sleep(0.01)
+
+    def test_nobody_waits_for_ever(self):
+        waiting = [threading.Thread(target=self.hold, args=(1 + number % 3,))
+                   for number in range(9)]
+        for each in waiting:
+            each.start()
+        for each in waiting:
+            each.join(60)
+            self.assertFalse(each.is_alive())
 
     def test_it_is_given_up(self):
         self.over.set()

@@ -89,7 +89,7 @@ class Worker(threading.Thread):
             self.bed.start(lambda line: None)
         self.say(f"cluster {self.name} is up")
         for job in iter(self.todo.take, None):
-            with slots.held(slots.WORK, over, all_of_them=job.alone):
+            with slots.held(slots.WORK, over, job.slots):
                 done = self.do(job)
             self.todo.put(done)
             if self.bed.child.poll() is not None:

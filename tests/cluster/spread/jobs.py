@@ -4,16 +4,24 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
+from spread import slots
+
 STORIES = Path(__file__).resolve().parent.parent / "stories"
 
 # Those whose outcome depends on the version of Ray run once more with another one.
 OF_RAY = ("test_drain", "test_drain_head")
 # Each class is a portion of its own where a module is long.
-BY_CLASS = ()
-# What measures the cost of things runs while nothing else does.
-ALONE = ("test_cost",)
+BY_CLASS = ("test_endurance", "test_install", "test_permissions", "test_replicas", "test_wait")
+# How many slots a portion takes (slots.py), if not one: what loads the machine by itself has one
+# other beside it, what measures the cost of things runs while nothing else does.
+SLOTS = {"test_cost": slots.WORK[1], "test_endurance.Memory": 2, "test_endurance.Replaced": 2,
+         "test_endurance.Rotations": 2}
 # About how long the longest take, in seconds. They begin: the end is not to wait for one of them.
-SECONDS = {}
+SECONDS = {"test_endurance.Replaced": 500, "test_endurance.Rotations": 300,
+           "test_endurance.Memory": 200, "test_drain": 330, "test_replicas.ApiServerAway": 340,
+           "test_samples": 150, "test_permissions.Permissions": 150, "test_bad_secret": 140,
+           "test_install.Install": 140, "test_wait.Waiting": 200, "test_wait_heads": 150,
+           "test_tmp_memory": 100, "test_replicas.AtOnce": 150, "test_node_restart": 120}
 USUAL_SECONDS = 30
 
 
@@ -23,8 +31,11 @@ class Job:
     name: str
     stories: tuple  # names as unittest's loader takes them
     ray: str
-    alone: bool = False
     is_again: bool = False
+
+    @property
+    def slots(self):
+        return slots.WORK[1] if self.is_again else SLOTS.get(self.stories[0], 1)
 
     @property
     def seconds(self):
@@ -45,13 +56,14 @@ def portions(module):
 
 
 def all_jobs(ray, more_rays=()):
-    """Every story with the first version of Ray, some with each of the others; longest first."""
+    """Every story with the first version of Ray, some with each of the others. First what takes several
+    slots, which are hard to come by later, then the longest."""
     modules = [path.stem for path in sorted(STORIES.glob("test_*.py"))]
-    jobs = [Job(name, (name,), ray, module in ALONE)
+    jobs = [Job(name, (name,), ray)
             for module in modules for name in portions(module)]
     jobs += [Job(f"{name} with Ray {other}", (name,), other)
              for other in more_rays for module in OF_RAY for name in portions(module)]
-    return sorted(jobs, key=lambda job: (not job.alone, -job.seconds, job.name))
+    return sorted(jobs, key=lambda job: (-job.slots, -job.seconds, job.name))
 
 
 def named_jobs(names, ray):
@@ -60,4 +72,4 @@ def named_jobs(names, ray):
 
 def once_more(names, ray):
     """What has failed, when all else is done."""
-    return Job(f"once more with Ray {ray}", tuple(names), ray, alone=True, is_again=True)
+    return Job(f"once more with Ray {ray}", tuple(names), ray, is_again=True)

@@ -42,11 +42,12 @@ def wait_for(kind, numbers, is_over):
 
 
 @contextlib.contextmanager
-def held(slots, is_over, all_of_them=False):
-    """Holds one slot of a kind, or all. All are taken in their order: two that want that cannot wait
-    for each other."""
-    kind, count = slots
+def held(slots, is_over, count=1):
+    """Holds so many slots of a kind. Who wants several goes through a gate, one at a time: two that
+    each hold what the other waits for cannot be."""
+    kind, there = slots
     with contextlib.ExitStack() as stack:
-        for wanted in [[number] for number in range(count)] if all_of_them else [range(count)]:
-            stack.enter_context(wait_for(kind, wanted, is_over))
+        with wait_for(f"{kind}-gate", [0], is_over) if count > 1 else contextlib.nullcontext():
+            for _ in range(min(count, there)):
+                stack.enter_context(wait_for(kind, range(there), is_over))
         yield
