@@ -27,7 +27,7 @@ struct prestop_drain_options {
   int64_t grace_period;  // milliseconds
 };
 
-// A head cannot be drained: it holds the GCS. It stops instead (prestop_stop.sh).
+// A head cannot be drained: it holds the GCS. It stops instead.
 static int mode_of(const struct pod_view *pod, const struct prestop_drain_options *options) {
   bool head = pod->role == POD_ROLE_HEAD;
   if ((options->roles & (head ? ROLE_HEAD : ROLE_WORKER)) == 0) {
@@ -66,10 +66,9 @@ static struct text hook_script(const struct pod_view *pod, int mode, int64_t gra
                                struct patch *patch) {
   if (mode == DRAIN_MODE_STOP) {
     int64_t rest = grace_period - STOP_RESERVE;
-    int64_t whole = rest < STOP_MAX ? rest : STOP_MAX;
-    const struct script_value half = {TEXT("@HALF@"),
-                                      patch_text(patch, "%lld", (long long)(whole / 2))};
-    return script_fill(patch, prestop_stop_sh, &half, 1);
+    // What `ray stop` stops does not end `ray start --block`; prestop_drain.sh says why SIGINT.
+    return patch_text(patch, "ray stop --grace-period=%lld; kill -INT 1; sleep 4",
+                      (long long)(rest < STOP_MAX ? rest : STOP_MAX));
   }
   const struct script_value budget = {
       TEXT("@BUDGET@"), patch_text(patch, "%lld", (long long)(grace_period - DRAIN_RESERVE))};
@@ -126,7 +125,7 @@ static const struct option prestop_drain_option_rows[] = {
      .offset = offsetof(struct prestop_drain_options, worker),
      .fallback = "drain",
      .names = mode_names,
-     .help = "hook of workers: drain lets running work end, stop ends Ray as `ray stop` does"},
+     .help = "hook of workers: drain lets running work end, stop is `ray stop`"},
     {.key = "head",
      .type = OPTION_ENUM,
      .offset = offsetof(struct prestop_drain_options, head),
