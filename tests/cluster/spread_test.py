@@ -67,6 +67,12 @@ class WorkedOff(unittest.TestCase):
         self.assertEqual([job.stories for job in taken], [("a",), ("b",), ("a.A.x",)])
         self.assertEqual(taken[-1].slots, slots.WORK[1])
 
+    def test_of_those_that_want_several_slots_one_runs_at_a_time(self):
+        todo = Todo(jobs.named_jobs(["test_endurance.Memory", "test_endurance.Replaced", "a"], "1"),
+                    again=False)
+        taken = [todo.take().stories[0] for _ in range(3)]
+        self.assertEqual(taken, ["test_endurance.Memory", "a", "test_endurance.Replaced"])
+
     def test_nothing_runs_again_on_a_persons_machine(self):
         todo = Todo(jobs.named_jobs(["a"], "1"), again=False)
         self.assertEqual(len(self.work_off(todo, [{"a.A.x": "failed"}])), 1)
@@ -127,7 +133,7 @@ class Slots(unittest.TestCase):
 
     def test_who_wants_all_waits_for_them(self):
         with slots.held(slots.WORK, self.over.is_set):
-            waiting = threading.Thread(target=self.hold, args=(3,))
+            waiting = threading.Thread(target=self.hold, args=(slots.WORK[1],))
             waiting.start()
             waiting.join(0.2)
             self.assertTrue(waiting.is_alive())
@@ -139,7 +145,7 @@ class Slots(unittest.TestCase):
             time.sleep(0.01)
 
     def test_nobody_waits_for_ever(self):
-        waiting = [threading.Thread(target=self.hold, args=(1 + number % 3,))
+        waiting = [threading.Thread(target=self.hold, args=(1 + number % slots.WORK[1],))
                    for number in range(9)]
         for each in waiting:
             each.start()

@@ -31,16 +31,21 @@ class Todo:
 
     def __init__(self, all_jobs, again):
         self.left, self.again = list(all_jobs), again
-        self.busy, self.done = 0, []
+        self.busy, self.wide, self.done = 0, 0, []
         self.lock, self.over = threading.Lock(), threading.Event()
 
     def take(self):
-        """The next job, or None when there is none (any more)."""
+        """The next job, or None when there is none (any more). Of those that want several slots one
+        at a time, as long as there are others: it would only wait."""
         with self.lock:
             if self.is_empty():
                 return None
+            fit = [job for job in self.left if job.slots == 1 or not self.wide]
+            job = (fit or self.left)[0]
+            self.left.remove(job)
             self.busy += 1
-            return self.left.pop(0)
+            self.wide += job.slots > 1
+            return job
 
     def is_empty(self):
         return self.over.is_set() or not self.left
@@ -49,6 +54,7 @@ class Todo:
         """The last one to finish gets what has failed, once more."""
         with self.lock:
             self.busy -= 1
+            self.wide -= done.job.slots > 1
             self.done.append(done)
             if self.again and not self.left and self.busy == 0:
                 self.again = False

@@ -9,9 +9,9 @@ import socket
 import time
 
 # Each cluster takes 18 of the 128 inotify instances that Linux gives a user by default.
-CLUSTERS = ("cluster", 4)
+CLUSTERS = ("cluster", 5)
 # Portions of stories, and clusters that come up.
-WORK = ("work", 3)
+WORK = ("work", 4)
 NAME = "\0rayfix-bed-{}-{}"
 
 
