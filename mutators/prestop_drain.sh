@@ -8,13 +8,15 @@
 SECONDS=0; b=@BUDGET@; a=${RAY_ADDRESS:-}
 # Is the GCS there? Without an address of the form HOST:PORT nobody can tell: assume so.
 up() { [[ $a =~ ^[A-Za-z0-9.-]+:[0-9]+$ ]] || return 0; timeout -s KILL 2 bash -c ": 3<>/dev/tcp/${a%:*}/${a##*:}" 2>/dev/null; }
+# What has ended stays in /proc as a zombie until `ray start` looks, once a second.
+raylets() { grep -lsE "^[0-9]+ [(]raylet[)] [^ZX]" /proc/[0-9]*/stat; }
 # Ends the raylet, if it still runs, and `ray start --block`, which does not end with it. Left to
 # SIGTERM, Ray 2.60 would ask the GCS for a drain of its own and wait for 30 s: in vain if the GCS is
 # gone, and past the grace period after a long drain, so that nobody told the GCS and the actors of
 # the worker were missed for half a minute. The end of process 1 ends the hook, too.
 off() {
-  for p in $(grep -lsx raylet /proc/[0-9]*/comm); do p=${p%/comm}; kill -TERM "${p#/proc/}" 2>/dev/null; done
-  for p in 1 2 3 4; do grep -qsx raylet /proc/[0-9]*/comm || break; sleep 1; done
+  for p in $(raylets); do p=${p%/stat}; kill -TERM "${p#/proc/}" 2>/dev/null; done
+  for p in {1..20}; do raylets >/dev/null || break; sleep 0.2; done
   kill -INT 1; sleep 4; exit 0
 }
 # A GCS that is gone means that the cluster is going: there is nothing to drain to.
@@ -29,5 +31,5 @@ timeout -s KILL 8 ray drain-node ${id:+--node-id "${id#*=}"} --reason DRAIN_NODE
 [ $r -eq 2 ] && exec ray stop --grace-period=10
 [ $r -eq 0 ] || { up || off; exit 0; }
 # A drained raylet exits by itself when its work is done.
-while [ $SECONDS -lt "$b" ] && grep -qsx raylet /proc/[0-9]*/comm && up; do sleep 1; done
+while [ $SECONDS -lt "$b" ] && raylets >/dev/null && up; do sleep 0.3; done
 off

@@ -32,6 +32,10 @@ if [ -n "$RAYLET_SECONDS" ]; then
   raylet=$!
   until grep -qsx raylet "/proc/$raylet/comm"; do sleep 0.05; done
 fi
+if [ -n "$ZOMBIE" ]; then  # its parent never asks how it ended
+  bash -c '"$FOLDER/raylet" -c "sleep 0.1; :" & exec sleep 300' &
+  until grep -qs "(raylet) Z" /proc/[0-9]*/stat; do sleep 0.05; done
+fi
 $SHELL_PROGRAM -c "$HOOK"
 status=$?
 [ -z "$RAYLET_ENDS" ] || wait "$raylet"
@@ -74,10 +78,11 @@ class Cases:
 
     def run_hook(
         self, ray="accept", raylet=None, option="", budget=LONG, address="", during=None,
-        errors=None, ends=False
+        errors=None, ends=False, zombie=False
     ):
         """Runs the hook in a container whose raylet ends after `raylet` seconds (None: there is
-        none) and calls during() once `ray` has been called. ends: returns when the raylet has."""
+        none) and calls during() once `ray` has been called. ends: returns when the raylet has.
+        zombie: one has ended, and nobody has looked yet."""
         with harness.Folder() as folder:
             log = folder / "log"
             log.write_text("")
@@ -88,6 +93,7 @@ class Cases:
                 RAYLET_SECONDS="" if raylet is None else str(raylet),
                 RAYLET_OPTION=option,
                 RAYLET_ENDS="1" if ends else "",
+                ZOMBIE="1" if zombie else "",
                 SHELL_PROGRAM=self.shell,
                 HOOK=harness.script(self.hook, BUDGET=budget),
             )
@@ -144,6 +150,11 @@ class Cases:
         outcome = self.run_hook()
         self.assert_drained(outcome)
         self.assertLess(outcome.seconds, LONG / 2)
+
+    def case_a_raylet_that_has_ended_is_not_waited_for(self):
+        outcome = self.run_hook(zombie=True, budget=60)
+        self.assert_drained(outcome, budget=60)
+        self.assertLess(outcome.seconds, 30)
 
     def case_node_id_as_ray_2_46_writes_it(self):
         outcome = self.run_hook(raylet=1, option=f"--node_id={NODE_ID}")
