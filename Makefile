@@ -69,7 +69,7 @@ format:
 # A real Kubernetes: docs/cluster.md. NODES is the number of fake nodes, RUN names a cluster. The
 # stories run in BEDS clusters with RAY_VERSION; those that depend on Ray also with ALSO_RAY.
 NODES ?= 2
-BEDS ?= 4
+BEDS ?= 3
 RAY_VERSION ?= 2.46.0
 ALSO_RAY ?= 2.60.0
 CLUSTER = tests/cluster/cluster.py

@@ -15,7 +15,7 @@ from bed.errors import Failed, Missing
 from bed.paths import HERE, Run
 from spread import run as spread
 
-BEDS = 4  # more would only be slower on two cores
+BEDS = 3  # more would only be slower on two cores
 
 
 def say(line):

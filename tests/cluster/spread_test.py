@@ -140,9 +140,22 @@ class Slots(unittest.TestCase):
         waiting.join(10)
         self.assertFalse(waiting.is_alive())
 
-    def hold(self, count):
+    def hold(self, count, order=None):
         with slots.held(slots.WORK, self.over.is_set, count):
+            if order is not None:
+                order.append(count)
             time.sleep(0.01)
+
+    def test_who_waits_for_all_is_not_passed(self):
+        order, waiting = [], []
+        with slots.held(slots.WORK, self.over.is_set):
+            for count in (slots.WORK[1], 1):
+                waiting.append(threading.Thread(target=self.hold, args=(count, order)))
+                waiting[-1].start()
+                waiting[-1].join(0.2)
+        for each in waiting:
+            each.join(60)
+        self.assertEqual(order, [slots.WORK[1], 1])
 
     def test_nobody_waits_for_ever(self):
         waiting = [threading.Thread(target=self.hold, args=(1 + number % slots.WORK[1],))

@@ -12,10 +12,10 @@ STORIES = Path(__file__).resolve().parent.parent / "stories"
 OF_RAY = ("test_drain", "test_drain_head")
 # Each class is a portion of its own where a module is long.
 BY_CLASS = ("test_endurance", "test_install", "test_permissions", "test_replicas", "test_wait")
-# How many slots a portion takes (slots.py), if not one: what loads the machine by itself has one
-# other beside it, what measures the cost of things runs while nothing else does.
-SLOTS = {"test_cost": slots.WORK[1], "test_endurance.Memory": 2, "test_endurance.Replaced": 2,
-         "test_endurance.Rotations": 2}
+# How many slots a portion takes (slots.py), if not one: what needs a processor for itself takes half
+# of them, what measures the cost of things runs while nothing else does.
+SLOTS = {"test_cost": slots.WORK[1], "test_drain": 2, "test_endurance.Memory": 2,
+         "test_endurance.Replaced": 2, "test_endurance.Rotations": 2}
 # About how long the longest take, in seconds. They begin: the end is not to wait for one of them.
 SECONDS = {"test_endurance.Replaced": 500, "test_endurance.Rotations": 300,
            "test_endurance.Memory": 200, "test_drain": 330, "test_replicas.ApiServerAway": 340,

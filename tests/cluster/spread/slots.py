@@ -43,11 +43,12 @@ def wait_for(kind, numbers, is_over):
 
 @contextlib.contextmanager
 def held(slots, is_over, count=1):
-    """Holds so many slots of a kind. Who wants several goes through a gate, one at a time: two that
-    each hold what the other waits for cannot be."""
+    """Holds so many slots of a kind. All who want some pass a gate, one at a time: two that each hold
+    what the other waits for cannot be, and who waits for several is not passed by those that want
+    one."""
     kind, there = slots
     with contextlib.ExitStack() as stack:
-        with wait_for(f"{kind}-gate", [0], is_over) if count > 1 else contextlib.nullcontext():
+        with wait_for(f"{kind}-gate", [0], is_over):
             for _ in range(min(count, there)):
                 stack.enter_context(wait_for(kind, range(there), is_over))
         yield
