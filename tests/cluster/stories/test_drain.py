@@ -99,8 +99,8 @@ class Drain(TwoClusters):
             wait_until("no pods", lambda: not pods(self.namespace, f"ray.io/cluster={name}"), 120)
             seconds[name] = round(time.monotonic() - began, 1)
             record("prestop-drain", **{name: {"deleted cluster gone after, s": seconds[name]}})
-        self.assertLess(seconds["with"], seconds["without"] + 15,
-                        "the hook does not wait for a GCS that is gone")
+        # 3 s on a quiet machine. A hook that waits for a GCS that is gone takes 35 s and more.
+        self.assertLess(seconds["with"], seconds["without"] + 25)
 
 
 if __name__ == "__main__":
