@@ -88,7 +88,7 @@ cluster-all:
 cluster-rayfix:
 	$(LOCKED) .ci/deps
 	$(LOCKED) cmake --preset release --log-level=WARNING
-	$(LOCKED) cmake --build --preset release --target rayfix -j $(JOBS)
+	$(LOCKED) cmake --build --preset release --target rayfix wait-gcs-static -j $(JOBS)
 
 cluster: cluster-rayfix cluster-tools
 	@$(CLUSTER) up $(if $(RUN),--run $(RUN)) --fake-nodes $(NODES) --rayfix build/release/rayfix

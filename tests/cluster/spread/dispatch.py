@@ -112,25 +112,24 @@ class Worker(threading.Thread):
             self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                           stderr=output, env={**self.environment,
                                                               "RAY_VERSION": job.ray})
-            code = self.child.wait()
+            self.child.wait()
         record = records.read(path)
         if record is None:
             result = {"result": "error", "seconds": 0}
             record = {"versions": {}, "machine": {}, "figures": {},
                       "stories": {name: result for name in job.stories}}
         done = Done(job, record, time.monotonic() - began)
-        self.tell(done, code, log)
+        self.tell(done, log)
         return done
 
-    def tell(self, done, code, log):
-        count, failed = len(done.record["stories"]), len(done.failed)
-        how = f"{failed} of {count} FAILED" if failed or code != 0 else f"{count} passed"
-        if self.todo.over.is_set():
-            return
-        text = f"{self.name}  {done.job.name}: {how}, {done.seconds:.0f} s"
-        if failed or code != 0:
-            text += f"\n{log.read_text(errors='replace')}\n(end of {done.job.name})"
-        self.say(text)
+    def tell(self, done, log):
+        ends = [story["result"] for story in done.record["stories"].values()]
+        passed = sum(end == "passed" for end in ends)
+        text = f"{self.name}  {done.job.name}: {passed} of {len(ends)} passed, {done.seconds:.0f} s"
+        if done.failed:
+            text += f", FAILED\n{log.read_text(errors='replace')}\n(end of {done.job.name})"
+        if not self.todo.over.is_set():
+            self.say(text)
 
     def end(self):
         """From another thread: the job that runs is over."""

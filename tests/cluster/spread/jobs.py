@@ -17,12 +17,15 @@ BY_CLASS = ("test_endurance", "test_install", "test_permissions", "test_replicas
 SLOTS = {"test_cost": slots.WORK[1], "test_drain": 2, "test_endurance.Memory": 2,
          "test_endurance.Replaced": 2, "test_endurance.Rotations": 2}
 # About how long the longest take, in seconds. They begin: the end is not to wait for one of them.
-SECONDS = {"test_endurance.Replaced": 500, "test_endurance.Rotations": 300,
-           "test_endurance.Memory": 200, "test_drain": 330, "test_replicas.ApiServerAway": 340,
-           "test_samples": 150, "test_permissions.Permissions": 150, "test_bad_secret": 140,
-           "test_install.Install": 140, "test_wait.Waiting": 200, "test_wait_heads": 150,
-           "test_tmp_memory": 100, "test_replicas.AtOnce": 150, "test_node_restart": 120}
-USUAL_SECONDS = 30
+SECONDS = {"test_drain": 400, "test_replicas.ApiServerAway": 390, "test_endurance.Replaced": 310,
+           "test_replicas.AtOnce": 270, "test_wait.Waiting": 260, "test_samples": 240,
+           "test_permissions.Permissions": 220, "test_endurance.Rotations": 190,
+           "test_endurance.Memory": 170, "test_replicas.Clocks": 120, "test_replicas.Lost": 100,
+           "test_node_restart": 90, "test_drain_head": 90, "test_install.Install": 90,
+           "test_wait_heads": 80, "test_doctor": 70, "test_permissions.Installed": 70,
+           "test_bad_secret": 70, "test_scale": 70, "test_readiness": 60, "test_wait_native": 60,
+           "test_install.CertManager": 50, "test_tmp_memory": 50}
+USUAL_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Job:
 
     @property
     def seconds(self):
-        return SECONDS.get(self.name.partition(" ")[0], USUAL_SECONDS)
+        return SECONDS.get(self.stories[0], USUAL_SECONDS)
 
 
 def test_classes(module):

@@ -14,6 +14,7 @@ from server import server
 
 INSTALL = ROOT / "deploy" / "install.yaml"
 NAMESPACE = "rayfix-system"
+WAIT_GCS = "wait-gcs/static/wait-gcs"  # in the build's folder
 POD = {"apiVersion": "v1", "kind": "Pod",
        "metadata": {"name": "probe", "namespace": "default",
                     "labels": {"ray.io/node-type": "worker"}},
@@ -25,9 +26,11 @@ def image_name():
 
 
 def make_image(path, name=None, preload=None, environment=()):
-    """The program and the libraries that its linker would load, also one that is not asked for;
-    no shell, as in the real one."""
-    files = {"rayfix": (Path(os.environ["RAYFIX"]).read_bytes(), 0o755)}
+    """The programs and the libraries that a linker would load, also one that is not asked for; no
+    shell, as in the real one."""
+    program = Path(os.environ["RAYFIX"])
+    files = {"rayfix": (program.read_bytes(), 0o755),
+             "wait-gcs": ((program.parent / WAIT_GCS).read_bytes(), 0o755)}
     if preload:
         files[preload.lstrip("/")] = (Path(preload).read_bytes(), 0o755)
     for program in filter(None, (os.environ["RAYFIX"], preload)):

@@ -6,31 +6,18 @@ import time
 import unittest
 from pathlib import Path
 
-from bed import components, machine
-from bed.paths import ROOT, Run
+from bed import machine
 from configured import with_configuration
+from installed import bring_image, image_name
 from kube import Story, create, group, kubectl, wait_until
 from proof import record
 from real import (memory_peak, needs_ray, one_pod, real_cluster, running_container,
                   seconds_to_delete, wait_ready, without_head)
 from server import needs_the_bed
 
-VERSION = re.search(r"^project\(rayfix VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(),
-                    re.MULTILINE)[1]
-ARCHIVE = ROOT / "build" / "image" / f"rayfix-{VERSION}.tar"
-IMAGE = f"ghcr.io/rayfix/rayfix:{VERSION}"
 RESTRICTED = {"allowPrivilegeEscalation": False, "runAsNonRoot": True,
               "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}
 WATCHED_SECONDS = 15  # some attempts; nothing grows later
-
-_imported = []
-
-
-def real_node_has_the_image():
-    if not _imported:
-        components.import_image(Run(os.environ["RAYFIX_BED"]), ARCHIVE)
-        _imported.append(IMAGE)
-
 
 def peaks_of(identity, seconds):
     """What a running container takes at most, in MB: its cgroup, and the largest of its processes.
@@ -54,16 +41,15 @@ def peaks_of(identity, seconds):
 
 @needs_ray
 @needs_the_bed
-@unittest.skipUnless(ARCHIVE.exists() or os.environ.get("CI"), "needs the image: make image")
 class Native(Story):
     """Under the restricted profile, which the image's own user and file system must satisfy."""
 
     def setUp(self):
         super().setUp()
-        real_node_has_the_image()
+        bring_image()
         kubectl("label", "namespace", self.namespace,
                 "pod-security.kubernetes.io/enforce=restricted")
-        with_configuration(self, mutators={"wait-gcs": {"check": "native", "image": IMAGE}})
+        with_configuration(self, mutators={"wait-gcs": {"check": "native", "image": image_name()}})
 
     def cluster(self, name):
         cluster = real_cluster(name, self.namespace, group("cpu", 1))
@@ -82,7 +68,7 @@ class Native(Story):
         identity = running_container(worker, "wait-gcs-ready")
         [wait] = [each for each in worker["spec"]["initContainers"]
                   if each["name"] == "wait-gcs-ready"]
-        self.assertEqual((wait["image"], wait["command"]), (IMAGE, ["/wait-gcs"]))
+        self.assertEqual((wait["image"], wait["command"]), (image_name(), ["/wait-gcs"]))
         wait_until("its first line", lambda: self.log(worker))
         cgroup, process = peaks_of(identity, WATCHED_SECONDS)
         self.assertRegex(self.log(worker), r"(?m)^\d+ seconds elapsed: Waiting for GCS to be ready "
