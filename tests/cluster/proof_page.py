@@ -13,7 +13,7 @@ SIDES = ("without", "with")
 ORDER = ["wait-gcs", "duplicate wait-gcs-ready", "readiness-probe", "prestop-drain",
          "tmp-ray-memory", "gpu-tolerations", "dns-config", "spot-placement", "annotations",
          "disruption-budget", "rules", "max-workers", "repair-taints", "repair-lifecycle"]
-UNIT = re.compile(r"(.*?)(?:, (s|ms|MB|%|times)| (ms|MB|MiB))$")
+UNIT = re.compile(r"(.*?)(?:, (s|ms|MB|MiB|%|times)| (ms|MB|MiB))$")
 LONGEST = 360
 
 
@@ -44,7 +44,7 @@ def cell(value, unit=""):
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return "<br>".join(cell(each) for each in value) or "none"
+        return "<br>".join(cell(each, unit) for each in value) or "none"
     if isinstance(value, dict):
         return "<br>".join(f"{words(name)[0]}: {cell(each, words(name)[1])}"
                            for name, each in value.items()) or "none"

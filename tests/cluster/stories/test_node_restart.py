@@ -46,7 +46,7 @@ class PowerLost(Installed):
         wait_until("its pods", lambda: len(pods(self.namespace, "ray.io/cluster=after")) == 2)
         kubectl("delete", "rayclusters", "--all", "-n", self.namespace)
         kubectl("delete", "pods", "--all", "-n", self.namespace, "--grace-period=0", "--force")
-        record("node_restart", **{"everything": {
+        record("node restart", **{"everything": {
             "components started, s": started, "a Ray pod mutated, s": mutated,
             "a RayCluster has its pods, s": round(time.monotonic() - began, 1)}})
 
@@ -66,5 +66,5 @@ class PowerLost(Installed):
         wait_replicas(120)
         wait_until("a Ray pod mutated", is_mutated, 60)
         dry_run(ray_cluster("soon", self.namespace, group("cpu", 1, 5)))
-        record("node_restart", **{"installed before any node": {
+        record("node restart", **{"installed before any node": {
             "mutated after the node's start, s": round(time.monotonic() - began, 1)}})
