@@ -111,6 +111,10 @@ class Records(unittest.TestCase):
         self.assertEqual(list(whole["stories"]), ["a.A.x"])
         self.assertEqual(records.failed(self.both(first, record())), ["a.A"])
 
+    def test_a_cluster_that_was_lost_gives_way_to_the_stories_of_its_job(self):
+        whole = self.both(record(test_a="error"), record(**{"test_a.A.x": "passed"}))
+        self.assertEqual(list(whole["stories"]), ["test_a.A.x"])
+
 
 class Slots(unittest.TestCase):
 

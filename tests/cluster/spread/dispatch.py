@@ -155,7 +155,8 @@ class Dispatch:
         return f"{name}-{number}" if name and count > 1 else name
 
     def run(self):
-        """True if all jobs were done, however they ended."""
+        """True if all jobs were done, however they ended. A cluster that is lost takes its job along,
+        which has failed then; the others go on."""
         for worker in self.workers:
             worker.start()
         try:
@@ -168,7 +169,7 @@ class Dispatch:
         for worker in self.workers:
             if worker.problem or any(done.failed for done in self.todo.done):
                 self.show_logs(worker)
-        return not self.todo.left and not any(worker.problem for worker in self.workers)
+        return not self.todo.left
 
     def seconds(self):
         """How long each job took, the longest first: what jobs.SECONDS is made of."""

@@ -54,9 +54,10 @@ def merged(records):
 
 def add_second_attempt(whole, again):
     """The second attempt counts, and the record says that it was one."""
-    for name in [name for name in whole["stories"] if whole["stories"][name]["result"] in FAILED
-                 and " (" in name and again["stories"]]:
-        del whole["stories"][name]  # a fixture's failure: its stories stand for it now
+    # What failed may have been a fixture or all of a module: its stories stand for it now.
+    for name in [name for name, story in whole["stories"].items() if story["result"] in FAILED]:
+        if any(each.startswith(loadable(name)) for each in again["stories"]):
+            del whole["stories"][name]
     for name, story in again["stories"].items():
         if story["result"] == "passed":
             story["result"] = "passed at the second attempt"
