@@ -11,6 +11,8 @@ from server import needs_the_bed, server
 
 # ray health-check at 200m of a CPU needs most of a minute for one try.
 WATCHED_SECONDS = 60
+# 1 s on a quiet machine, 3 on a busy one; 30 where SIGTERM is not heard.
+GONE_SOON = 10
 
 
 @needs_ray
@@ -44,7 +46,7 @@ class Waiting(Story):
                                        "deleting a waiting worker, s": seconds}})
         self.assertIn("Waiting for GCS to be ready at waiting-head-svc", log)
         self.assertLess(peak, 5)
-        self.assertLessEqual(seconds, 2.5)
+        self.assertLess(seconds, GONE_SOON)
 
     def test_the_worker_joins_the_real_gcs(self):
         create(real_cluster("joins", self.namespace, group("cpu", 1)))
@@ -80,7 +82,7 @@ class Restricted(Story):
         name = worker["metadata"]["name"]
         wait_until("its first line", lambda: "Waiting for GCS" in kubectl(
             "logs", "-n", self.namespace, name, "-c", "wait-gcs-ready").out)
-        self.assertLessEqual(seconds_to_delete(worker), 2.5)
+        self.assertLess(seconds_to_delete(worker), GONE_SOON)
 
 
 if __name__ == "__main__":
