@@ -16,6 +16,9 @@ from server import EXISTING
 
 VERSION = os.environ.get("RAY_VERSION", "2.46.0")
 IMAGE = f"rayproject/ray:{VERSION}"
+# Seconds after which a waiting worker is gone: 1 on a quiet machine, 3 on a busy one, and 30 where
+# SIGTERM is not heard.
+GONE_SOON = 10
 needs_ray = unittest.skipIf(EXISTING or not images.ray_archive(VERSION).exists(),
                             f"needs the image: tests/cluster/cluster.py ray {VERSION}")
 

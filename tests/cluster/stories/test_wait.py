@@ -5,14 +5,12 @@ import unittest
 
 from kube import Story, create, group, kubectl, wait_until
 from proof import record
-from real import (memory_peak, needs_ray, one_pod, real_cluster, running_container,
+from real import (GONE_SOON, memory_peak, needs_ray, one_pod, real_cluster, running_container,
                   seconds_to_delete, wait_ready, without_head)
 from server import needs_the_bed, server
 
 # ray health-check at 200m of a CPU needs most of a minute for one try.
 WATCHED_SECONDS = 60
-# 1 s on a quiet machine, 3 on a busy one; 30 where SIGTERM is not heard.
-GONE_SOON = 10
 
 
 @needs_ray
