@@ -148,6 +148,12 @@ def start_containerd(run, processes):
         import_image(run, image)
 
 
+def node_images():
+    """The names of the images that the real node has; to be asked inside of the bed."""
+    return subprocess.run(["ctr", "-n", "k8s.io", "images", "ls", "-q"], capture_output=True,
+                          text=True).stdout.split()
+
+
 def import_image(run, image):
     done = subprocess.run(["ctr", "-n", "k8s.io", "images", "import", "--snapshotter",
                            machine.containers_snapshotter(run.data), str(image)],

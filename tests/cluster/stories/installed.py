@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from bed import images, rayfix
-from bed.components import import_image
+from bed.components import import_image, node_images
 from bed.errors import Failed
 from kube import ROOT, kubectl, wait_until
 from server import server
@@ -60,8 +60,7 @@ def bring_image():
         archive, how = server().run.data / "rayfix-image.tar", "of the program under test"
         make_image(archive)
     import_image(server().run, archive)
-    there = subprocess.run(["ctr", "-n", "k8s.io", "images", "ls", "-q"], capture_output=True,
-                           text=True).stdout.split()
+    there = node_images()
     if image_name() not in there:
         raise Failed(f"{archive} is not {image_name()}: the node has {' '.join(there)}")
     return how

@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 from bed import images, machine
+from bed.components import node_images
 from bed.paths import NODE, Run
 from kube import get, kubectl, pods, ray_cluster, wait_until
 from server import EXISTING
@@ -26,9 +27,7 @@ needs_ray = unittest.skipIf(EXISTING or not images.ray_archive(VERSION).exists()
 @functools.cache
 def real_node_has_ray():
     """Brings the image to the real node, unless other stories have."""
-    there = subprocess.run(["ctr", "-n", "k8s.io", "images", "ls", "-q"], capture_output=True,
-                           text=True).stdout.split()
-    if f"docker.io/{IMAGE}" not in there:
+    if f"docker.io/{IMAGE}" not in node_images():
         images.import_ray(Run(os.environ["RAYFIX_BED"]), VERSION)
 
 

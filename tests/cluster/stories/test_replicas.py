@@ -1,7 +1,6 @@
 """Two replicas, one Secret: wrong clocks, no API server, lost certificates, both at once from
 nothing. There is one CA, and everything serves."""
 
-import json
 import signal
 import statistics
 import time
