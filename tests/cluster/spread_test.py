@@ -79,8 +79,31 @@ class WorkedOff(unittest.TestCase):
 
     def test_after_ctrl_c_nothing_begins(self):
         todo = Todo(jobs.named_jobs(["a"], "1"), again=False)
-        todo.over.set()
+        todo.stop()
         self.assertIsNone(todo.take())
+
+    def while_one_is_alone(self, then):
+        """What another cluster is given that asks meanwhile: nothing at first."""
+        todo = Todo(jobs.named_jobs(["test_cost", "a"], "1"), again=False)
+        alone, given = todo.take(), []
+        other = threading.Thread(target=lambda: given.append(todo.take()), daemon=True)
+        other.start()
+        other.join(0.2)
+        self.assertEqual(given, [])
+        then(todo, alone)
+        other.join(10)
+        return [job and job.name for job in given]
+
+    def test_nothing_begins_while_one_wants_all_slots(self):
+        self.assertEqual(self.while_one_is_alone(lambda todo, job: todo.put(
+            Done(job, record(), 1))), ["a"])
+        self.assertEqual(self.while_one_is_alone(lambda todo, job: todo.stop()), [None])
+
+    def test_nobody_waits_for_a_job_that_died(self):
+        def die(todo, _):
+            with self.assertRaises(OSError), todo.promise():
+                raise OSError
+        self.assertEqual(self.while_one_is_alone(die), ["a"])
 
 
 class Records(unittest.TestCase):

@@ -26,12 +26,17 @@ class MeddlingTest(Case):
             self.all_quiet(self.server)
         self.assertEqual(load.problems, [])
 
+    def told(self, text, reason="CertificateReplaced"):
+        """An Event is written after what it tells of."""
+        wait_until(lambda: any(event["reason"] == reason and text in event["message"]
+                               for event in self.api.events), f"{reason}: {text}")
+
     def test_secret_deleted(self):
         before = self.api.value("ca.key")
         self.under_load(lambda: self.api.remove(SECRET),
                         lambda: self.api.value("ca.key") not in (before, b""), "another CA")
+        wait_until(lambda: self.api.reasons()["CAChanged"] == 1, "the Event of the CA")
         self.assertEqual(self.api.reasons()["CertificateRestored"], 1)
-        self.assertEqual(self.api.reasons()["CAChanged"], 1)
 
     def test_bundle_emptied_or_garbage(self):
         wanted = self.api.value("ca.crt")
@@ -76,8 +81,8 @@ class MeddlingTest(Case):
                         lambda: self.api.edit(spoil),
                         lambda: self.api.value(key) not in (garbage,) or
                         not self.api.value(key) and key == "next-ca.key", f"{key} is mended")
-        self.assertGreaterEqual(self.api.reasons()["CertificateReplaced"], 5)
-        self.assertTrue(any("tls.key" in event["message"] for event in self.api.events))
+        wait_until(lambda: self.api.reasons()["CertificateReplaced"] >= 5, "the Events")
+        self.told("tls.key")
         self.keeps_secrets(self.server)
 
     def test_half_a_pair(self):
@@ -91,7 +96,7 @@ class MeddlingTest(Case):
             secret["data"]["tls.key"] = base64.b64encode(other).decode()
         self.under_load(lambda: self.api.edit(spoil), lambda: self.api.value("tls.key") != other,
                         "the pair is whole")
-        self.assertIn("does not belong", str(self.api.events))
+        self.told("does not belong")
 
     def test_expired(self):
         old = SecretApi()
@@ -106,11 +111,11 @@ class MeddlingTest(Case):
         self.under_load(lambda: self.api.edit(put_back),
                         lambda: self.api.value("tls.crt") and
                         self.api.secret()["data"]["tls.crt"] != expired["tls.crt"], "a new one")
-        self.assertIn("certificate Secret replaced: tls.crt: expired on", str(self.api.events))
+        self.told("certificate Secret replaced: tls.crt: expired on")
 
     def test_without_the_key_of_the_ca(self):
         self.api.edit(lambda secret: secret["data"].pop("ca.key"))
-        wait_until(lambda: "replaced: no ca.key" in str(self.api.events), "the reason")
+        self.told("replaced: no ca.key")
         self.all_quiet(self.server)
 
     def test_foreign_secret(self):

@@ -26,6 +26,7 @@ class BeginTest(Case):
             with SecretServer(self.api) as second:
                 self.all_quiet(first, second)
                 self.assertEqual(self.api.secret(), secret)
+                wait_until(self.api.reasons, "the Event, which is written after the Secret")
                 self.assertEqual(self.api.reasons(), {"CertificateCreated": 1})
                 self.keeps_secrets(first, second)
                 wait_until(lambda: second.metrics()["rayfix_ca_bundle_in_sync"] == 1, "in sync")

@@ -5,7 +5,6 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from bed import machine, network, tools
 from bed.errors import Failed

@@ -1,5 +1,6 @@
 """Brings clusters up and lets them work off the jobs."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -31,13 +32,15 @@ class Todo:
 
     def __init__(self, all_jobs, again):
         self.left, self.again = list(all_jobs), again
-        self.busy, self.wide, self.done = 0, 0, []
-        self.lock, self.over = threading.Lock(), threading.Event()
+        self.busy, self.wide, self.alone, self.done = 0, 0, False, []
+        self.lock, self.over = threading.Condition(), threading.Event()
 
     def take(self):
         """The next job, or None when there is none (any more). Of those that want several slots one
-        at a time, as long as there are others: it would only wait."""
+        at a time, as long as there are others: it would only wait. While one wants all slots nothing
+        else begins, or the next of its kind would wait for that."""
         with self.lock:
+            self.lock.wait_for(lambda: not self.alone or self.is_empty())
             if self.is_empty():
                 return None
             fit = [job for job in self.left if job.slots == 1 or not self.wide]
@@ -45,20 +48,39 @@ class Todo:
             self.left.remove(job)
             self.busy += 1
             self.wide += job.slots > 1
+            self.alone = job.slots == slots.WORK[1]
             return job
+
+    def stop(self):
+        with self.lock:
+            self.over.set()
+            self.lock.notify_all()
 
     def is_empty(self):
         return self.over.is_set() or not self.left
+
+    @contextlib.contextmanager
+    def promise(self):
+        """Around what may fail before put(): nobody waits for a job that has died."""
+        try:
+            yield
+        except BaseException:
+            with self.lock:
+                self.alone = False
+                self.lock.notify_all()
+            raise
 
     def put(self, done):
         """The last one to finish gets what has failed, once more."""
         with self.lock:
             self.busy -= 1
             self.wide -= done.job.slots > 1
+            self.alone = False
             self.done.append(done)
             if self.again and not self.left and self.busy == 0:
                 self.again = False
                 self.left = self.failed_jobs()
+            self.lock.notify_all()
 
     def failed_jobs(self):
         names = {}
@@ -95,7 +117,7 @@ class Worker(threading.Thread):
             self.bed.start(lambda line: None)
         self.say(f"cluster {self.name} is up")
         for job in iter(self.todo.take, None):
-            with slots.held(slots.WORK, over, job.slots):
+            with self.todo.promise(), slots.held(slots.WORK, over, job.slots):
                 done = self.do(job)
             self.todo.put(done)
             if self.bed.child.poll() is not None:
@@ -177,7 +199,7 @@ class Dispatch:
         return dict(sorted(taken.items(), key=lambda each: -each[1]))
 
     def stop(self):
-        self.todo.over.set()
+        self.todo.stop()
         for worker in self.workers:
             worker.end()
         for worker in self.workers:

@@ -9,22 +9,22 @@ from spread import slots
 STORIES = Path(__file__).resolve().parent.parent / "stories"
 
 # Those whose outcome depends on the version of Ray run once more with another one.
-OF_RAY = ("test_drain", "test_drain_head")
+OF_RAY = ("test_drain", "test_drain_head", "test_drain_times")
 # Each class is a portion of its own where a module is long.
 BY_CLASS = ("test_endurance", "test_install", "test_permissions", "test_replicas", "test_wait")
 # How many slots a portion takes (slots.py), if not one: what needs a processor for itself takes half
 # of them, what measures the cost of things runs while nothing else does.
-SLOTS = {"test_cost": slots.WORK[1], "test_drain": 2, "test_endurance.Memory": 2,
-         "test_endurance.Replaced": 2, "test_endurance.Rotations": 2}
+SLOTS = {"test_cost": slots.WORK[1], "test_drain": 2, "test_drain_times": slots.WORK[1],
+         "test_endurance.Memory": 2, "test_endurance.Replaced": 2, "test_endurance.Rotations": 2}
 # About how long the longest take, in seconds. They begin: the end is not to wait for one of them.
-SECONDS = {"test_drain": 400, "test_replicas.ApiServerAway": 390, "test_endurance.Replaced": 310,
-           "test_replicas.AtOnce": 270, "test_wait.Waiting": 260, "test_samples": 240,
-           "test_permissions.Permissions": 220, "test_endurance.Rotations": 190,
-           "test_endurance.Memory": 170, "test_replicas.Clocks": 120, "test_replicas.Lost": 100,
-           "test_node_restart": 90, "test_drain_head": 90, "test_install.Install": 90,
-           "test_wait_heads": 80, "test_doctor": 70, "test_permissions.Installed": 70,
-           "test_bad_secret": 70, "test_scale": 70, "test_readiness": 60, "test_wait_native": 60,
-           "test_install.CertManager": 50, "test_tmp_memory": 50}
+SECONDS = {"test_endurance.Replaced": 420, "test_replicas.ApiServerAway": 390, "test_drain": 360,
+           "test_replicas.AtOnce": 270, "test_samples": 260, "test_endurance.Memory": 210,
+           "test_permissions.Permissions": 200, "test_wait.Waiting": 190,
+           "test_endurance.Rotations": 190, "test_replicas.Clocks": 150, "test_replicas.Lost": 115,
+           "test_drain_head": 115, "test_node_restart": 90, "test_install.Install": 90,
+           "test_readiness": 90, "test_doctor": 80, "test_wait_native": 80, "test_wait_heads": 75,
+           "test_permissions.Installed": 70, "test_bad_secret": 65, "test_scale": 65,
+           "test_install.CertManager": 45, "test_tmp_memory": 45}
 USUAL_SECONDS = 20
 
 

@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import unittest
-from pathlib import Path
 
 from bed import rayfix
-from bed.paths import HERE, Run
+from bed.paths import Run
 from kube import kubectl, wait_until
 
 EXISTING = bool(os.environ.get("USE_EXISTING_CLUSTER"))
