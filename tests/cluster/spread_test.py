@@ -68,10 +68,10 @@ class WorkedOff(unittest.TestCase):
         self.assertEqual(taken[-1].slots, slots.WORK[1])
 
     def test_of_those_that_want_several_slots_one_runs_at_a_time(self):
-        todo = Todo(jobs.named_jobs(["test_endurance.Memory", "test_endurance.Replaced", "a"], "1"),
+        todo = Todo(jobs.named_jobs(["test_endurance.Rotations", "test_endurance.Replaced", "a"], "1"),
                     again=False)
         taken = [todo.take().stories[0] for _ in range(3)]
-        self.assertEqual(taken, ["test_endurance.Memory", "a", "test_endurance.Replaced"])
+        self.assertEqual(taken, ["test_endurance.Rotations", "a", "test_endurance.Replaced"])
 
     def test_nothing_runs_again_on_a_persons_machine(self):
         todo = Todo(jobs.named_jobs(["a"], "1"), again=False)
