@@ -188,7 +188,8 @@ def page(proofs):
         "Each fix and rule on the thing that it is for: first the fault without rayfix, then its"
         " absence. Written by `make cluster-test` and `tests/cluster/proof_page.py`; the stories"
         " that measured it are in `tests/cluster/stories`. Times are of a machine of"
-        f" {machine['cpus']} CPUs that runs all of it, Ray too.", "",
+        f" {machine['cpus']} CPUs that runs all of it, Ray too. While the cost of creations and how"
+        " soon idle workers and deleted clusters go were measured, nothing else ran on it.", "",
         *table(["part", "version"], [[name, number] for name, number in sorted(
             {**versions, "Linux": machine["kernel"]}.items())]),
         *table(["run", "stories passed", "time"], [summary(*each) for each in proofs.items()]),
