@@ -15,12 +15,12 @@ BY_CLASS = ("test_endurance", "test_install", "test_permissions", "test_replicas
 # How many slots a portion takes (slots.py), if not one: what needs a processor for itself takes half
 # of them, what measures the cost of things runs while nothing else does.
 SLOTS = {"test_cost": slots.WORK[1], "test_drain": 2, "test_drain_times": slots.WORK[1],
-         "test_endurance.Replaced": 2, "test_endurance.Rotations": 2}
+         "test_endurance.Memory": 2, "test_endurance.Replaced": 2, "test_endurance.Rotations": 2}
 # About how long the longest take, in seconds. They begin: the end is not to wait for one of them.
 SECONDS = {"test_endurance.Replaced": 420, "test_replicas.ApiServerAway": 390, "test_drain": 360,
-           "test_replicas.AtOnce": 270, "test_samples": 260, "test_endurance.Memory": 210,
-           "test_permissions.Permissions": 200, "test_wait.Waiting": 190,
-           "test_endurance.Rotations": 190, "test_replicas.Clocks": 150, "test_replicas.Lost": 115,
+           "test_replicas.AtOnce": 270, "test_samples": 260, "test_endurance.Rotations": 220,
+           "test_permissions.Permissions": 200, "test_wait.Waiting": 170,
+           "test_endurance.Memory": 150, "test_replicas.Clocks": 150, "test_replicas.Lost": 115,
            "test_drain_head": 115, "test_node_restart": 90, "test_install.Install": 90,
            "test_readiness": 90, "test_doctor": 80, "test_wait_native": 80, "test_wait_heads": 75,
            "test_permissions.Installed": 70, "test_bad_secret": 65, "test_scale": 65,

@@ -68,7 +68,7 @@ def patch(kind, name, namespace, content, check=True, kind_of_patch="merge", *mo
                    json.dumps(content), *more, check=check)
 
 
-def wait_until(what, condition, seconds=30):
+def wait_until(what, condition, seconds=60):
     """Waits until condition() is true and returns its value. What takes long is looked at less often:
     each kubectl takes a tenth of a second of a processor from what is waited for."""
     began = time.monotonic()

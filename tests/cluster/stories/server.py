@@ -57,14 +57,14 @@ class Server:
             return
         rayfix.register(self.run)
         self.registered = True
-        wait_until("the API server calls rayfix", self.is_called, 30)
+        wait_until("the API server calls rayfix", self.is_called)
 
     def unregister(self):
         if EXISTING or not self.registered:
             return
         rayfix.unregister(self.run)
         self.registered = False
-        wait_until("the API server calls rayfix no more", lambda: not self.is_called(), 30)
+        wait_until("the API server calls rayfix no more", lambda: not self.is_called())
 
     def is_called(self):
         """The API server takes a moment to see its own configuration: all five must answer."""
