@@ -1,5 +1,6 @@
 # prestop_drain.sh for containers that are not started by bash: without /dev/tcp and $SECONDS. See
-# there for the reasons of each line.
+# there for the reasons of each line. The CLI has one try: nobody here can tell a busy node from a GCS
+# that is gone.
 
 b=@BUDGET@; e=$(($(date +%s) + b))
 raylets() { grep -lsE "^[0-9]+ [(]raylet[)] [^ZX]" /proc/[0-9]*/stat; }
