@@ -157,7 +157,8 @@ class Install(Story):
         self.assertTrue(container["started"], "it is alive")
         self.assertEqual(container["restartCount"], 0)
         path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:8080/proxy/readyz"
-        self.assertEqual(kubectl("get", "--raw", path).out, "ok")
+        wait_until("it finds nothing wrong itself",
+                   lambda: kubectl("get", "--raw", path, check=False).out == "ok")
         self.assertTrue(is_mutated(), "the others serve on")
         kubectl("rollout", "undo", "deployment/rayfix", "-n", NAMESPACE)
         self.assertEqual({pod["metadata"]["name"] for pod in wait_replicas()}, old)
